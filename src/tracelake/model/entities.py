@@ -1,0 +1,224 @@
+"""The nouns of the product, as MLflow 3 defines them (schema version 3), free of storage and wire.
+
+Times are integers: `_ns` are nanoseconds since the Unix epoch, `_ms` milliseconds.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+JsonValue = Any
+"""A value JSON can carry: None, bool, int, float, str, list or dict of these."""
+
+
+class TraceState(StrEnum):
+    OK = "OK"
+    ERROR = "ERROR"
+    IN_PROGRESS = "IN_PROGRESS"
+
+
+class SpanStatus(StrEnum):
+    UNSET = "UNSET"
+    OK = "OK"
+    ERROR = "ERROR"
+
+
+class SpanType(StrEnum):
+    """The known types. A span may carry any other string as its type."""
+
+    AGENT = "AGENT"
+    CHAT_MODEL = "CHAT_MODEL"
+    LLM = "LLM"
+    TOOL = "TOOL"
+    RETRIEVER = "RETRIEVER"
+    CHAIN = "CHAIN"
+    EMBEDDING = "EMBEDDING"
+    RERANKER = "RERANKER"
+    PARSER = "PARSER"
+    MEMORY = "MEMORY"
+    WORKFLOW = "WORKFLOW"
+    TASK = "TASK"
+    GUARDRAIL = "GUARDRAIL"
+    EVALUATOR = "EVALUATOR"
+    UNKNOWN = "UNKNOWN"
+
+
+class SourceType(StrEnum):
+    HUMAN = "HUMAN"
+    LLM_JUDGE = "LLM_JUDGE"
+    CODE = "CODE"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsage:
+    """Tokens of one model call or one trace. `input_tokens` includes the cached ones."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+
+    def __add__(self, other: "TokenUsage") -> "TokenUsage":
+        return TokenUsage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.total_tokens + other.total_tokens,
+            self.cache_read_input_tokens + other.cache_read_input_tokens,
+            self.cache_creation_input_tokens + other.cache_creation_input_tokens,
+        )
+
+    def to_json(self) -> dict[str, int]:
+        """The `mlflow.chat.tokenUsage` shape: cache keys only where there are cached tokens."""
+        shape = {
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "total_tokens": self.total_tokens,
+        }
+        if self.cache_read_input_tokens:
+            shape["cache_read_input_tokens"] = self.cache_read_input_tokens
+        if self.cache_creation_input_tokens:
+            shape["cache_creation_input_tokens"] = self.cache_creation_input_tokens
+        return shape
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """US dollars."""
+
+    input_cost: float = 0.0
+    output_cost: float = 0.0
+    total_cost: float = 0.0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.input_cost + other.input_cost,
+            self.output_cost + other.output_cost,
+            self.total_cost + other.total_cost,
+        )
+
+    def to_json(self) -> dict[str, float]:
+        return {
+            "input_cost": self.input_cost,
+            "output_cost": self.output_cost,
+            "total_cost": self.total_cost,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    experiment_id: str
+    name: str
+    tags: dict[str, str]
+    creation_time_ms: int
+    last_update_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssessmentSource:
+    source_type: SourceType
+    source_id: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class AssessmentError:
+    error_code: str
+    error_message: str | None = None
+    stack_trace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Feedback or Expectation. `kind` says which; `error` is only for feedback that failed."""
+
+    assessment_id: str
+    trace_id: str
+    name: str
+    kind: str
+    """`feedback` or `expectation`."""
+    value: JsonValue
+    source: AssessmentSource
+    create_time_ms: int
+    last_update_time_ms: int
+    span_id: str | None = None
+    rationale: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict[str, str])
+    error: AssessmentError | None = None
+    overrides: str | None = None
+    valid: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TraceInfo:
+    """What is known of a trace without its payloads."""
+
+    trace_id: str
+    experiment_id: str
+    state: TraceState
+    request_time_ns: int
+    execution_duration_ns: int | None
+    """None while the root span has not arrived."""
+    name: str | None = None
+    request_preview: str | None = None
+    response_preview: str | None = None
+    client_request_id: str | None = None
+    session_id: str | None = None
+    user: str | None = None
+    tags: dict[str, str] = field(default_factory=dict[str, str])
+    trace_metadata: dict[str, str] = field(default_factory=dict[str, str])
+    token_usage: TokenUsage | None = None
+    cost: Cost | None = None
+    span_count: int = 0
+    error_count: int = 0
+    """Spans of the trace with status ERROR."""
+    assessments: tuple[Assessment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpanEvent:
+    name: str
+    time_ns: int
+    attributes: dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanLink:
+    trace_id: str
+    span_id: str
+    attributes: dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanHead:
+    """A span without its payloads: one row of the tree."""
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    name: str
+    span_type: str
+    start_time_ns: int
+    end_time_ns: int | None
+    status: SpanStatus
+    model: str | None = None
+    provider: str | None = None
+    token_usage: TokenUsage | None = None
+    cost: Cost | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A whole span: its head, what the conventions say of it, and its raw attributes as sent."""
+
+    head: SpanHead
+    inputs: JsonValue
+    outputs: JsonValue
+    attributes: dict[str, JsonValue]
+    """Typed values. What JSON cannot carry is tagged: {"$bytes": base64}, {"$double": "NaN"}."""
+    events: tuple[SpanEvent, ...]
+    links: tuple[SpanLink, ...]
+    status_message: str
+    kind: str
+    resource: dict[str, JsonValue]
+    scope_name: str
+    scope_version: str

@@ -1,0 +1,34 @@
+"""How ids look outside: `tr-` + 32 hex for traces, 16 hex for spans, `a-` + 32 hex for assessments."""
+
+import re
+import uuid
+
+from tracelake.model.errors import InvalidInput
+
+TRACE_PREFIX = "tr-"
+_TRACE = re.compile(r"(?:tr-)?([0-9a-fA-F]{32})\Z")
+_SPAN = re.compile(r"[0-9a-fA-F]{16}\Z")
+
+
+def format_trace_id(raw: bytes) -> str:
+    """16 bytes of an OpenTelemetry trace id to `tr-` and 32 lower-case hex digits."""
+    return TRACE_PREFIX + raw.hex()
+
+
+def parse_trace_id(text: str) -> bytes:
+    """The 16 bytes of a trace id, with or without its `tr-`. Raises InvalidInput otherwise."""
+    match = _TRACE.match(text)
+    if match is None:
+        raise InvalidInput(f"{text!r} is not a trace id: it is 'tr-' and 32 hex digits")
+    return bytes.fromhex(match[1])
+
+
+def parse_span_id(text: str) -> bytes:
+    """The 8 bytes of a span id. Raises InvalidInput for anything but 16 hex digits."""
+    if _SPAN.match(text) is None:
+        raise InvalidInput(f"{text!r} is not a span id: it is 16 hex digits")
+    return bytes.fromhex(text)
+
+
+def new_assessment_id() -> str:
+    return "a-" + uuid.uuid4().hex
