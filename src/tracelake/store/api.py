@@ -1,0 +1,309 @@
+"""The seam of the store: one small protocol per noun, and what each promises.
+
+Promises that hold for all of them, on every engine:
+
+* A method that writes returns after its transaction is durable (fsync), or raises and has changed
+  nothing.
+* There is one writer at a time per database, across processes. `seq` numbers are handed out inside
+  that writer's transaction, so a reader that has seen `seq` n will never see a smaller one appear
+  (decision 001).
+* Methods block; call them from a thread. Objects returned are the caller's own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tracelake.model.entities import (
+    Assessment,
+    AssessmentError,
+    AssessmentSource,
+    Cost,
+    Experiment,
+    JsonValue,
+    Span,
+    SpanHead,
+    TokenUsage,
+    TraceInfo,
+)
+
+
+@dataclass(slots=True)
+class SpanRow:
+    """The columns of one span. Ids are raw bytes; its payload is in the chunk, at `position`."""
+
+    span_id: bytes
+    parent_id: bytes | None
+    name: str
+    span_type: str
+    status: str
+    start_ns: int
+    end_ns: int | None
+    position: int
+    model: str | None = None
+    provider: str | None = None
+    usage: TokenUsage | None = None
+    cost: Cost | None = None
+
+
+@dataclass(slots=True)
+class TraceFacts:
+    """What spans say about the whole trace. None and absent keys mean "nothing said"."""
+
+    name: str | None = None
+    session_id: str | None = None
+    user: str | None = None
+    client_request_id: str | None = None
+    request_preview: str | None = None
+    response_preview: str | None = None
+    tags: dict[str, str] = field(default_factory=dict[str, str])
+    metadata: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(slots=True)
+class TracePart:
+    """What one request brought of one trace. `chunk` is the packed payload of all its spans."""
+
+    trace_id: bytes
+    experiment_id: int
+    spans: list[SpanRow]
+    chunk: bytes
+    root_facts: TraceFacts | None
+    """From the root span, where it is in this part; wins over every other span."""
+    facts: TraceFacts | None
+    """From the other spans."""
+
+
+class SpanWriter(Protocol):
+    def write(self, parts: Sequence[TracePart]) -> None:
+        """Store all parts in one transaction and bring the summaries of their traces up to date.
+
+        Idempotent on (trace id, span id): a span that comes again replaces itself. Spans may come
+        in any order, late, or without a root. A trace stays in the experiment that it was first
+        seen in. Raises NotFound for an experiment that does not exist, and then stores nothing.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TracePage:
+    traces: list[TraceInfo]
+    next_page_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpanHeadPage:
+    spans: list[SpanHead]
+    next_page_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpanPage:
+    spans: list[Span]
+    next_page_token: str | None
+
+
+class TraceReader(Protocol):
+    def get_trace(self, trace_id: str) -> TraceInfo:
+        """Info of one trace with its valid assessments. Raises NotFound."""
+        ...
+
+    def find_traces(
+        self,
+        *,
+        experiment_ids: Sequence[str] | None = None,
+        filter: str = "",  # noqa: A002
+        order_by: Sequence[str] = (),
+        max_results: int = 100,
+        page_token: str | None = None,
+    ) -> TracePage:
+        """A keyset page of traces that match, newest first unless `order_by` says otherwise.
+
+        `experiment_ids` None means all. Raises InvalidFilter, InvalidInput (order, token).
+        """
+        ...
+
+    def get_span_heads(
+        self, trace_id: str, *, max_results: int = 1000, page_token: str | None = None
+    ) -> SpanHeadPage:
+        """The tree without payloads, by start time. Raises NotFound."""
+        ...
+
+    def get_spans(
+        self, trace_id: str, *, max_results: int = 200, page_token: str | None = None
+    ) -> SpanPage:
+        """Whole spans, by start time. Raises NotFound."""
+        ...
+
+    def get_span(self, trace_id: str, span_id: str) -> Span:
+        """One whole span. Raises NotFound."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    session_id: str
+    experiment_id: str
+    user: str | None
+    trace_count: int
+    error_count: int
+    """Traces of the session in state ERROR."""
+    first_request_time_ns: int
+    last_request_time_ns: int
+    token_usage: TokenUsage | None
+    cost: Cost | None
+    first_request_preview: str | None
+    last_response_preview: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPage:
+    sessions: list[SessionSummary]
+    next_page_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricQuery:
+    metric: str
+    aggregations: tuple[str, ...]
+    dimensions: tuple[str, ...] = ()
+    experiment_ids: tuple[str, ...] | None = None
+    filter: str = ""
+    bucket_seconds: int | None = None
+    start_time_ms: int | None = None
+    end_time_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPoint:
+    time_ms: int | None
+    """Start of the bucket; None where no bucket was asked for."""
+    dimensions: dict[str, str | None]
+    values: dict[str, float]
+
+
+class Analytics(Protocol):
+    def find_sessions(
+        self,
+        *,
+        experiment_ids: Sequence[str] | None = None,
+        filter: str = "",  # noqa: A002
+        max_results: int = 100,
+        page_token: str | None = None,
+    ) -> SessionPage:
+        """Sessions of the traces that match, latest activity first. Raises InvalidFilter."""
+        ...
+
+    def query_metric(self, query: MetricQuery) -> list[MetricPoint]:
+        """Aggregates over matching traces, by bucket and dimensions. Empty buckets are left out.
+
+        Percentiles interpolate linearly. Raises InvalidInput naming the valid words.
+        """
+        ...
+
+
+class TraceEditor(Protocol):
+    def set_tag(self, trace_id: str, key: str, value: str) -> TraceInfo:
+        """Set one tag; a value over 4096 characters is cut. Raises NotFound, InvalidInput."""
+        ...
+
+    def delete_tag(self, trace_id: str, key: str) -> None:
+        """Remove one tag. Raises NotFound when the trace or the tag is not there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewAssessment:
+    name: str
+    kind: str
+    """`feedback` or `expectation`."""
+    value: JsonValue
+    source: AssessmentSource
+    rationale: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    span_id: str | None = None
+    error: AssessmentError | None = None
+    overrides: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssessmentChange:
+    """Fields to change; an absent key of `fields` stays as it is."""
+
+    fields: Mapping[str, Any]
+
+
+class Assessments(Protocol):
+    def add(self, trace_id: str, new: NewAssessment) -> Assessment:
+        """Add to a trace. One that overrides another makes that one invalid. Raises NotFound."""
+        ...
+
+    def update(self, trace_id: str, assessment_id: str, change: AssessmentChange) -> Assessment:
+        """Change name, value, error, rationale or metadata. Raises NotFound, InvalidInput."""
+        ...
+
+    def delete(self, trace_id: str, assessment_id: str) -> None:
+        """Remove; the one it overrode becomes valid again. Raises NotFound."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentPage:
+    experiments: list[Experiment]
+    next_page_token: str | None
+
+
+class Experiments(Protocol):
+    """Experiment "0", named Default, always exists."""
+
+    def create(self, name: str, tags: Mapping[str, str]) -> Experiment:
+        """Raises AlreadyExists for a name that is taken, InvalidInput for an empty one."""
+        ...
+
+    def get(self, experiment_id: str) -> Experiment:
+        """Raises NotFound."""
+        ...
+
+    def get_by_name(self, name: str) -> Experiment:
+        """Raises NotFound."""
+        ...
+
+    def find(self, *, max_results: int = 1000, page_token: str | None = None) -> ExperimentPage:
+        """All experiments, newest first."""
+        ...
+
+
+class Leases(Protocol):
+    """Who runs a background job. A lease ends by release or by time, whichever is first."""
+
+    def acquire(self, name: str, holder: str, ttl_s: float) -> bool:
+        """Take or renew the lease; False while another holder has it."""
+        ...
+
+    def release(self, name: str, holder: str) -> None:
+        """Give it back; nothing happens when `holder` does not have it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TraceChange:
+    seq: int
+    """Number of the latest change to this trace. Unique, and grows with every change."""
+    info: TraceInfo
+    """With all assessments, invalid ones too."""
+    spans: list[Span]
+
+
+class Changes(Protocol):
+    def read(self, after_seq: int, *, max_traces: int, max_spans: int) -> list[TraceChange]:
+        """Traces whose latest change is after `after_seq`, in order of `seq`.
+
+        At most `max_traces`, and no more once `max_spans` spans are gathered (always at least one
+        trace, whole). A trace that changes again is returned again later under its new number, so
+        reading from the last number seen until the list is empty sees every change.
+        """
+        ...
+
+    def last_seq(self) -> int:
+        """The number of the latest change, 0 in an empty store."""
+        ...

@@ -1,0 +1,123 @@
+"""One database, its connections and its two kinds of transaction. Nothing above knows the driver."""
+
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, select, text, update
+from sqlalchemy.engine import make_url
+
+from tracelake.model.errors import InvalidInput
+from tracelake.store.schema import counters
+
+_WRITE_OPTION = "tracelake_write"
+_POSTGRES_WRITER_LOCK = 0x7472_6163_656C_616B
+"""Key of the advisory lock of the one writer: the letters "tracelak"."""
+
+
+class Database:
+    """An engine with `read` and `write` transactions.
+
+    `write` transactions run one at a time, across threads and processes: a lock in this process,
+    then BEGIN IMMEDIATE on SQLite or an advisory lock on PostgreSQL (decision 001).
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 20) -> None:
+        self.engine = _open_engine(url, pool_size)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._writer = threading.Lock()
+
+    @contextmanager
+    def read(self) -> Generator[Connection]:
+        """A transaction that sees one moment of the database and changes nothing."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Generator[Connection]:
+        """A transaction that is alone in writing; durable when the block has ended."""
+        with self._writer, self.engine.connect() as pooled:
+            connection = pooled.execution_options(**{_WRITE_OPTION: True})
+            with connection.begin():
+                if not self.is_sqlite:
+                    connection.execute(
+                        text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_WRITER_LOCK}
+                    )
+                yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def next_numbers(connection: Connection, counter: str, count: int) -> int:
+    """Reserve `count` numbers in a write transaction; the first of them. Numbers start at 1."""
+    connection.execute(
+        update(counters)
+        .where(counters.c.name == counter)
+        .values(value=counters.c.value + count)
+    )
+    last: int = connection.execute(
+        select(counters.c.value).where(counters.c.name == counter)
+    ).scalar_one()
+    return last - count + 1
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _open_engine(url: str, pool_size: int) -> Engine:
+    parsed = make_url(url)
+    match parsed.get_backend_name():
+        case "sqlite":
+            if not parsed.database or parsed.database == ":memory:":
+                raise InvalidInput("the store needs a file: sqlite:////path/to/tracelake.db")
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            engine = create_engine(
+                parsed.set(drivername="sqlite"),
+                pool_size=pool_size,
+                max_overflow=pool_size,
+                connect_args={"timeout": 60, "check_same_thread": False},
+            )
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+            return engine
+        case "postgresql" | "postgres":
+            return create_engine(
+                parsed.set(drivername="postgresql+psycopg"),
+                pool_size=pool_size,
+                max_overflow=pool_size,
+                pool_pre_ping=True,
+            )
+        case other:
+            raise InvalidInput(f"store URL begins with {other!r}: use sqlite:/// or postgresql://")
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver would begin transactions by itself, and too late; `_begin_sqlite` does it.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",  # a commit is on disk before the answer goes out
+        "foreign_keys=ON",
+        "wal_autocheckpoint=4000",
+        "cache_size=-16384",
+        "case_sensitive_like=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+    connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(value: object) -> object:
+    """SQLite's own lower() knows ASCII only; ILIKE must agree with PostgreSQL."""
+    return value.lower() if isinstance(value, str) else value
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITE_OPTION, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
