@@ -1,16 +1,16 @@
 """The one error tree, drawn here. Rooms raise these; `server/errors.py` maps them to HTTP, once.
 
-    TracelakeError
-    ├── InvalidInput            the caller sent something we cannot take; the message says what and where
-    │   ├── InvalidFilter       a filter that does not parse; carries the column
-    │   ├── PayloadTooLarge     a body over the limit, compressed or not
-    │   └── UnsupportedMedia    a content type or encoding we do not read
-    ├── NotFound                no such experiment, trace, endpoint …
-    ├── AlreadyExists           a name that is taken
-    ├── Conflict                right request, wrong moment (an update is running)
-    ├── PermissionDenied        known caller, missing permission
-    ├── Unavailable             try again later; carries the seconds to wait
-    └── SchemaTooNew            the database was written by a newer Tracelake
+TracelakeError
+├── InvalidInput            the caller sent what we cannot take; the message says what, where
+│   ├── InvalidFilter       a filter that does not parse; carries the column
+│   ├── PayloadTooLarge     a body over the limit, compressed or not
+│   └── UnsupportedMedia    a content type or encoding we do not read
+├── NotFound                no such experiment, trace, endpoint …
+├── AlreadyExists           a name that is taken
+├── Conflict                right request, wrong moment (an update is running)
+├── PermissionDenied        known caller, missing permission
+├── Unavailable             try again later; carries the seconds to wait
+└── SchemaTooNew            the database was written by a newer Tracelake
 """
 
 from typing import ClassVar

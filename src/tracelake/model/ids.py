@@ -1,4 +1,4 @@
-"""How ids look outside: `tr-` + 32 hex for traces, 16 hex for spans, `a-` + 32 hex for assessments."""
+"""How ids look outside: traces `tr-` + 32 hex, spans 16 hex, assessments `a-` + 32 hex."""
 
 import re
 import uuid

@@ -112,7 +112,7 @@ class TraceReader(Protocol):
         self,
         *,
         experiment_ids: Sequence[str] | None = None,
-        filter: str = "",  # noqa: A002
+        filter: str = "",
         order_by: Sequence[str] = (),
         max_results: int = 100,
         page_token: str | None = None,
@@ -187,7 +187,7 @@ class Analytics(Protocol):
         self,
         *,
         experiment_ids: Sequence[str] | None = None,
-        filter: str = "",  # noqa: A002
+        filter: str = "",
         max_results: int = 100,
         page_token: str | None = None,
     ) -> SessionPage:

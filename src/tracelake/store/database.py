@@ -1,4 +1,4 @@
-"""One database, its connections and its two kinds of transaction. Nothing above knows the driver."""
+"""One database, its connections and its two kinds of transaction. No one above sees the driver."""
 
 import threading
 import time
@@ -55,9 +55,7 @@ class Database:
 def next_numbers(connection: Connection, counter: str, count: int) -> int:
     """Reserve `count` numbers in a write transaction; the first of them. Numbers start at 1."""
     connection.execute(
-        update(counters)
-        .where(counters.c.name == counter)
-        .values(value=counters.c.value + count)
+        update(counters).where(counters.c.name == counter).values(value=counters.c.value + count)
     )
     last: int = connection.execute(
         select(counters.c.value).where(counters.c.name == counter)
