@@ -1,0 +1,276 @@
+"""Text of a filter to its tree. Every error names the column it is about.
+
+filter  := or
+or      := and ("OR" and)*
+and     := not ("AND" not)*
+not     := "NOT" not | "(" or ")" | clause
+clause  := identifier operator value | identifier "IS" ["NOT"] "NULL"
+         | identifier ["NOT"] "IN" "(" string ("," string)* ")"
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import re2
+
+from tracelake.model.errors import InvalidFilter
+from tracelake.model.filters.fields import allowed_operators, resolve, takes_number
+from tracelake.model.filters.tree import EVERYTHING, And, Clause, Entity, Node, Not, OnSpan, Op, Or
+
+_MAX_CHARS: Final = 20_000
+_MAX_DEPTH: Final = 50
+_TOKEN: Final = re.compile(
+    r"""(?P<space>\s+)
+      | (?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
+      | (?P<string>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*")
+      | (?P<quoted>`[^`]+`)
+      | (?P<word>[^\W\d][\w\-/:]*)
+      | (?P<op>!=|<>|>=|<=|=|>|<)
+      | (?P<punct>[().,])
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_OPERATORS: Final = {op.value: op for op in Op} | {"<>": Op.NE}
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    column: int
+
+    def is_word(self, word: str) -> bool:
+        return self.kind == "word" and self.text.upper() == word
+
+
+def parse_filter(text: str | None) -> Node:
+    """The tree of a filter; `EVERYTHING` for an empty one. Raises InvalidFilter."""
+    if not text or not text.strip():
+        return EVERYTHING
+    if len(text) > _MAX_CHARS:
+        raise InvalidFilter(f"the filter is longer than {_MAX_CHARS} characters", _MAX_CHARS)
+    parser = _Parser(list(_tokens(text)), len(text) + 1)
+    node = parser.alternatives(0)
+    parser.expect_end()
+    return _bind_spans(node)
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            what = (
+                "a quote that is not closed" if text[at] in "'\"`" else f"unexpected {text[at]!r}"
+            )
+            raise InvalidFilter(what, at + 1)
+        kind = match.lastgroup or ""
+        if kind != "space":
+            yield _Token(kind, match.group(), at + 1)
+        at = match.end()
+
+
+class _Parser:
+    def __init__(self, tokens: list[_Token], end_column: int) -> None:
+        self._tokens = tokens
+        self._at = 0
+        self._end = _Token("end", "", end_column)
+
+    def alternatives(self, depth: int) -> Node:
+        if depth > _MAX_DEPTH:
+            raise InvalidFilter(f"nested deeper than {_MAX_DEPTH}", self._peek().column)
+        items = [self._conjunction(depth)]
+        while self._take_word("OR"):
+            items.append(self._conjunction(depth))
+        return items[0] if len(items) == 1 else Or(tuple(items))
+
+    def expect_end(self) -> None:
+        token = self._peek()
+        if token.kind != "end":
+            raise InvalidFilter(f"expected AND, OR or the end, found {token.text!r}", token.column)
+
+    def _conjunction(self, depth: int) -> Node:
+        items = [self._negation(depth)]
+        while self._take_word("AND"):
+            items.append(self._negation(depth))
+        return items[0] if len(items) == 1 else And(tuple(items))
+
+    def _negation(self, depth: int) -> Node:
+        if depth > _MAX_DEPTH:
+            raise InvalidFilter(f"nested deeper than {_MAX_DEPTH}", self._peek().column)
+        if self._take_word("NOT"):
+            return Not(self._negation(depth + 1))
+        if self._take_punct("("):
+            node = self.alternatives(depth + 1)
+            self._require_punct(")")
+            return node
+        return self._clause()
+
+    def _clause(self) -> Clause:
+        column = self._peek().column
+        entity, key = resolve(self._identifier(), column)
+        op_token = self._peek()
+        op = self._operator()
+        allowed = allowed_operators(entity, key)
+        if op not in allowed:
+            words = ", ".join(sorted(op.value for op in allowed))
+            raise InvalidFilter(
+                f"{op.value} does not apply here; use one of {words}", op_token.column
+            )
+        if op in (Op.IS_NULL, Op.IS_NOT_NULL):
+            return Clause(entity, key, op, None, column)
+        if op in (Op.IN, Op.NOT_IN):
+            return Clause(entity, key, op, self._string_list(), column)
+        return Clause(entity, key, op, self._value(entity, key, op), column)
+
+    def _identifier(self) -> list[str]:
+        token = self._next()
+        if token.kind not in ("word", "quoted"):
+            found = repr(token.text) if token.text else "the end"
+            raise InvalidFilter(f"expected the name of a field, found {found}", token.column)
+        parts = [token.text.strip("`")]
+        while self._take_punct("."):
+            token = self._next()
+            match token.kind:
+                case "word" | "number":
+                    parts.append(token.text)
+                case "quoted":
+                    parts.append(token.text[1:-1])
+                case "string":
+                    parts.append(_unquote(token.text))
+                case _:
+                    raise InvalidFilter("expected a key after the dot", token.column)
+        return parts
+
+    def _operator(self) -> Op:
+        token = self._next()
+        if token.kind == "op":
+            return _OPERATORS[token.text]
+        if token.is_word("IS"):
+            negated = self._take_word("NOT")
+            self._require_word("NULL")
+            return Op.IS_NOT_NULL if negated else Op.IS_NULL
+        if token.is_word("NOT"):
+            self._require_word("IN")
+            return Op.NOT_IN
+        if token.kind == "word" and token.text.upper() in ("IN", "LIKE", "ILIKE", "RLIKE"):
+            return Op(token.text.upper())
+        found = repr(token.text) if token.text else "the end"
+        raise InvalidFilter(f"expected an operator, found {found}", token.column)
+
+    def _value(self, entity: Entity, key: str, op: Op) -> str | int | float:
+        token = self._next()
+        if takes_number(entity, key):
+            if token.kind != "number":
+                raise InvalidFilter(f"{key} is compared with a number", token.column)
+            return _number(token)
+        assessed = entity in (Entity.FEEDBACK, Entity.EXPECTATION)
+        if assessed and op in (Op.GT, Op.GE, Op.LT, Op.LE):
+            if token.kind != "number":
+                raise InvalidFilter(f"{op.value} takes a number without quotes", token.column)
+            return _number(token)
+        if assessed and token.kind == "number" and op in (Op.EQ, Op.NE):
+            return _number(token)
+        if assessed and token.kind == "word" and token.text.lower() in ("true", "false"):
+            return token.text.lower()
+        if token.kind != "string":
+            raise InvalidFilter("expected a value in quotes", token.column)
+        value = _unquote(token.text)
+        if op is Op.RLIKE:
+            _check_pattern(value, token.column)
+        return value
+
+    def _string_list(self) -> tuple[str, ...]:
+        self._require_punct("(")
+        values: list[str] = []
+        while True:
+            token = self._next()
+            if token.kind != "string":
+                raise InvalidFilter("expected a value in quotes", token.column)
+            values.append(_unquote(token.text))
+            if not self._take_punct(","):
+                self._require_punct(")")
+                return tuple(values)
+
+    def _peek(self) -> _Token:
+        return self._tokens[self._at] if self._at < len(self._tokens) else self._end
+
+    def _next(self) -> _Token:
+        token = self._peek()
+        self._at += 1
+        return token
+
+    def _take_word(self, word: str) -> bool:
+        if self._peek().is_word(word):
+            self._at += 1
+            return True
+        return False
+
+    def _take_punct(self, mark: str) -> bool:
+        token = self._peek()
+        if token.kind == "punct" and token.text == mark:
+            self._at += 1
+            return True
+        return False
+
+    def _require_word(self, word: str) -> None:
+        token = self._peek()
+        if not self._take_word(word):
+            raise InvalidFilter(f"expected {word}", token.column)
+
+    def _require_punct(self, mark: str) -> None:
+        token = self._peek()
+        if not self._take_punct(mark):
+            raise InvalidFilter(f"expected {mark!r}", token.column)
+
+
+def _unquote(text: str) -> str:
+    """The value of a quoted string: its quote may be doubled or follow a backslash inside."""
+    quote = text[0]
+    return text[1:-1].replace("\\" + quote, quote).replace(quote * 2, quote)
+
+
+def _number(token: _Token) -> int | float:
+    try:
+        return int(token.text)
+    except ValueError:
+        value = float(token.text)
+    if value in (float("inf"), float("-inf")):
+        raise InvalidFilter("the number is too large", token.column)
+    return value
+
+
+def _check_pattern(pattern: str, column: int) -> None:
+    try:
+        re2.compile(pattern)
+    except re2.error as error:
+        raise InvalidFilter(f"not a regular expression: {error}", column) from error
+
+
+def _bind_spans(node: Node) -> Node:
+    """Put span clauses under `OnSpan`: those of one conjunction hold on the same span."""
+    if _is_span_only(node):
+        return OnSpan(node)
+    match node:
+        case And(items):
+            spans = tuple(item for item in items if _is_span_only(item))
+            rest = tuple(_bind_spans(item) for item in items if not _is_span_only(item))
+            return And((*rest, OnSpan(And(spans)))) if spans else And(rest)
+        case Or(items):
+            return Or(tuple(_bind_spans(item) for item in items))
+        case Not(item):
+            return Not(_bind_spans(item))
+        case _:
+            return node
+
+
+def _is_span_only(node: Node) -> bool:
+    match node:
+        case Clause(entity=entity):
+            return entity in (Entity.SPAN, Entity.SPAN_ATTRIBUTE)
+        case And(items) | Or(items):
+            return bool(items) and all(_is_span_only(item) for item in items)
+        case _:
+            return False

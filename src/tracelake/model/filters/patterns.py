@@ -1,0 +1,36 @@
+"""LIKE and RLIKE patterns, on RE2: no pattern that a user writes can take more than linear time."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, cast
+
+import re2
+
+Matcher = Callable[[str], bool]
+_re2 = cast("Any", re2)
+
+
+@lru_cache(maxsize=256)
+def like(pattern: str) -> Matcher:
+    """A LIKE pattern: % is any text, _ one character, nothing else is special."""
+    marks = {"%": ".*", "_": "."}
+    expression = "".join(marks.get(char) or _re2.escape(char) for char in pattern)
+    compiled = _compile(f"(?s){expression}")
+    return lambda text: compiled.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=256)
+def regular(pattern: str) -> Matcher:
+    """A regular expression, found anywhere in the text. Raises ValueError where it is not one."""
+    compiled = _compile(pattern)
+    return lambda text: compiled.search(text) is not None
+
+
+def _compile(expression: str) -> Any:
+    options = _re2.Options()
+    options.log_errors = False
+    try:
+        return _re2.compile(expression, options)
+    except _re2.error as error:
+        reason = error.args[0] if error.args else "not a regular expression"
+        raise ValueError(reason.decode() if isinstance(reason, bytes) else str(reason)) from error
