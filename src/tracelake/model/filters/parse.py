@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-import re2
-
 from tracelake.model.errors import InvalidFilter
 from tracelake.model.filters.fields import allowed_operators, resolve, takes_number
+from tracelake.model.filters.patterns import regular
 from tracelake.model.filters.tree import EVERYTHING, And, Clause, Entity, Node, Not, OnSpan, Op, Or
 
 _MAX_CHARS: Final = 20_000
@@ -51,6 +50,8 @@ def parse_filter(text: str | None) -> Node:
         return EVERYTHING
     if len(text) > _MAX_CHARS:
         raise InvalidFilter(f"the filter is longer than {_MAX_CHARS} characters", _MAX_CHARS)
+    if not text.isascii():
+        _refuse_surrogates(text)
     parser = _Parser(list(_tokens(text)), len(text) + 1)
     node = parser.alternatives(0)
     parser.expect_end()
@@ -62,10 +63,9 @@ def _tokens(text: str) -> Iterator[_Token]:
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
-            what = (
-                "a quote that is not closed" if text[at] in "'\"`" else f"unexpected {text[at]!r}"
-            )
-            raise InvalidFilter(what, at + 1)
+            if text[at] in "'\"`":
+                raise InvalidFilter("a quote that is not closed", at + 1)
+            raise InvalidFilter(f"unexpected {text[at]!r}", at + 1)
         kind = match.lastgroup or ""
         if kind != "space":
             yield _Token(kind, match.group(), at + 1)
@@ -244,9 +244,18 @@ def _number(token: _Token) -> int | float:
 
 def _check_pattern(pattern: str, column: int) -> None:
     try:
-        re2.compile(pattern)
-    except re2.error as error:
+        regular(pattern)
+    except ValueError as error:
         raise InvalidFilter(f"not a regular expression: {error}", column) from error
+
+
+def _refuse_surrogates(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidFilter(
+            "half of a surrogate pair is not a character", error.start + 1
+        ) from error
 
 
 def _bind_spans(node: Node) -> Node:
