@@ -1,0 +1,149 @@
+"""Assessments in SQL. Each change also touches its trace, so that the lake sees it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from sqlalchemy import Connection, delete, select, update
+
+from tracelake.model.entities import Assessment
+from tracelake.model.errors import InvalidInput, NotFound
+from tracelake.model.ids import format_trace_id, new_assessment_id, parse_span_id
+from tracelake.store.api import AssessmentChange, NewAssessment
+from tracelake.store.database import Database, now_ms
+from tracelake.store.editor import touch, trace_row
+from tracelake.store.rows import AnyRow, assessment_of
+from tracelake.store.schema import assessments, spans
+
+_CHANGEABLE: Final = frozenset({"name", "value", "error", "rationale", "metadata", "valid"})
+_NAME_CHARS: Final = 250
+
+
+class SqlAssessments:
+    """Implements `Assessments`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, trace_id: str, new: NewAssessment) -> Assessment:
+        _check_name(new.name)
+        with self._database.write() as connection:
+            trace = trace_row(connection, trace_id)
+            span_id = parse_span_id(new.span_id) if new.span_id is not None else None
+            if span_id is not None:
+                _require_span(connection, trace.trace_key, span_id, trace_id)
+            if new.overrides is not None:
+                _row(connection, trace.trace_key, new.overrides, trace_id)
+                _set_valid(connection, new.overrides, valid=False)
+            assessment_id = new_assessment_id()
+            time_ms = now_ms()
+            connection.execute(
+                assessments.insert().values(
+                    assessment_id=assessment_id,
+                    trace_key=trace.trace_key,
+                    name=new.name,
+                    kind=new.kind,
+                    value=new.value,
+                    error=asdict(new.error) if new.error else None,
+                    source_type=str(new.source.source_type),
+                    source_id=new.source.source_id,
+                    span_id=span_id,
+                    rationale=new.rationale,
+                    assessment_metadata=dict(new.metadata),
+                    overrides=new.overrides,
+                    valid=True,
+                    create_time_ms=time_ms,
+                    last_update_time_ms=time_ms,
+                )
+            )
+            touch(connection, trace.trace_key)
+            return assessment_of(
+                _row(connection, trace.trace_key, assessment_id, trace_id),
+                format_trace_id(trace.trace_id),
+            )
+
+    def update(self, trace_id: str, assessment_id: str, change: AssessmentChange) -> Assessment:
+        unknown = set(change.fields) - _CHANGEABLE
+        if unknown:
+            raise InvalidInput(
+                f"cannot change {', '.join(sorted(unknown))} of an assessment; "
+                f"only {', '.join(sorted(_CHANGEABLE))}"
+            )
+        values: dict[str, Any] = dict(change.fields)
+        if "name" in values:
+            _check_name(values["name"])
+        if "metadata" in values:
+            values["assessment_metadata"] = values.pop("metadata")
+        with self._database.write() as connection:
+            trace = trace_row(connection, trace_id)
+            _row(connection, trace.trace_key, assessment_id, trace_id)
+            connection.execute(
+                update(assessments)
+                .where(assessments.c.assessment_id == assessment_id)
+                .values(last_update_time_ms=now_ms(), **values)
+            )
+            touch(connection, trace.trace_key)
+            return assessment_of(
+                _row(connection, trace.trace_key, assessment_id, trace_id),
+                format_trace_id(trace.trace_id),
+            )
+
+    def delete(self, trace_id: str, assessment_id: str) -> None:
+        with self._database.write() as connection:
+            trace = trace_row(connection, trace_id)
+            row = _row(connection, trace.trace_key, assessment_id, trace_id)
+            connection.execute(
+                delete(assessments).where(assessments.c.assessment_id == assessment_id)
+            )
+            if row.overrides is not None:
+                _set_valid(connection, row.overrides, valid=True)
+            touch(connection, trace.trace_key)
+
+
+def assessments_of(
+    connection: Connection, trace_ids: Mapping[int, str], *, valid_only: bool
+) -> dict[int, list[Assessment]]:
+    """Assessments by trace key, oldest first. `trace_ids` maps trace keys to their public ids."""
+    found: dict[int, list[Assessment]] = {}
+    keys = list(trace_ids)
+    for at in range(0, len(keys), 500):
+        query = (
+            select(assessments)
+            .where(assessments.c.trace_key.in_(keys[at : at + 500]))
+            .order_by(assessments.c.create_time_ms, assessments.c.assessment_id)
+        )
+        if valid_only:
+            query = query.where(assessments.c.valid)
+        rows: Iterable[AnyRow] = connection.execute(query)
+        for row in rows:
+            found.setdefault(row.trace_key, []).append(assessment_of(row, trace_ids[row.trace_key]))
+    return found
+
+
+def _row(connection: Connection, trace_key: int, assessment_id: str, trace_id: str) -> AnyRow:
+    query = select(assessments).where(
+        assessments.c.assessment_id == assessment_id, assessments.c.trace_key == trace_key
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(f"Trace {trace_id} has no assessment {assessment_id}")
+    return row
+
+
+def _require_span(connection: Connection, trace_key: int, span_id: bytes, trace_id: str) -> None:
+    query = select(spans.c.span_id).where(
+        spans.c.trace_key == trace_key, spans.c.span_id == span_id
+    )
+    if connection.execute(query).one_or_none() is None:
+        raise NotFound(f"Trace {trace_id} has no span {span_id.hex()}")
+
+
+def _set_valid(connection: Connection, assessment_id: str, *, valid: bool) -> None:
+    connection.execute(
+        update(assessments).where(assessments.c.assessment_id == assessment_id).values(valid=valid)
+    )
+
+
+def _check_name(name: str) -> None:
+    if not name or len(name) > _NAME_CHARS:
+        raise InvalidInput(f"an assessment's name has 1 to {_NAME_CHARS} characters")
