@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Row, Select
 
 from tracelake.model.entities import (
     Assessment,
@@ -21,7 +21,8 @@ from tracelake.model.entities import (
 )
 from tracelake.model.ids import format_trace_id
 
-AnyRow = Row[Any]
+AnyRow = Row[*tuple[Any, ...]]
+AnySelect = Select[*tuple[Any, ...]]
 
 SCHEMA_VERSION = "3"
 """The version of MLflow's trace schema that `trace_metadata` speaks."""

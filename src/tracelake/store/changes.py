@@ -1,0 +1,38 @@
+"""What changed since a number: how the lake, and later the scorers, follow the store."""
+
+from sqlalchemy import func, select
+
+from tracelake.store.api import TraceChange
+from tracelake.store.database import Database
+from tracelake.store.reader import infos_of, trace_spans
+from tracelake.store.rows import AnyRow
+from tracelake.store.schema import traces
+
+
+class SqlChanges:
+    """Implements `Changes`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def read(self, after_seq: int, *, max_traces: int, max_spans: int) -> list[TraceChange]:
+        query = (
+            select(traces).where(traces.c.seq > after_seq).order_by(traces.c.seq).limit(max_traces)
+        )
+        with self._database.read() as connection:
+            rows: list[AnyRow] = []
+            span_count = 0
+            for row in connection.execute(query):
+                span_count += row.span_count
+                if rows and span_count > max_spans:
+                    break
+                rows.append(row)
+            infos = infos_of(connection, rows, valid_only=False)
+            return [
+                TraceChange(row.seq, info, trace_spans(connection, row.trace_key, info.trace_id))
+                for row, info in zip(rows, infos, strict=True)
+            ]
+
+    def last_seq(self) -> int:
+        with self._database.read() as connection:
+            return connection.execute(select(func.max(traces.c.seq))).scalar_one() or 0

@@ -1,0 +1,156 @@
+"""The first schema.
+
+Written out, not taken from `schema.py`: a migration must go on doing what it did.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    _create_traces()
+    _create_assessments()
+    _create_bookkeeping()
+
+
+def _create_traces() -> None:
+    experiments = op.create_table(
+        "experiments",
+        sa.Column("experiment_id", Key, primary_key=True, autoincrement=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("tags", Json, nullable=False),
+        sa.Column("creation_time_ms", sa.BigInteger, nullable=False),
+        sa.Column("last_update_time_ms", sa.BigInteger, nullable=False),
+        sa.UniqueConstraint("name", name="uq_experiments_name"),
+    )
+    op.bulk_insert(
+        experiments,
+        [
+            {
+                "experiment_id": 0,
+                "name": "Default",
+                "tags": {},
+                "creation_time_ms": 0,
+                "last_update_time_ms": 0,
+            }
+        ],
+    )
+    op.create_table(
+        "traces",
+        sa.Column("trace_key", Key, primary_key=True, autoincrement=False),
+        sa.Column("trace_id", sa.LargeBinary, nullable=False),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column(
+            "experiment_id",
+            Key,
+            sa.ForeignKey("experiments.experiment_id", name="fk_traces_experiment_id"),
+            nullable=False,
+        ),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("start_ns", sa.BigInteger, nullable=False),
+        sa.Column("end_ns", sa.BigInteger),
+        sa.Column("root_span_id", sa.LargeBinary),
+        sa.Column("name", sa.Text),
+        sa.Column("request_preview", sa.Text),
+        sa.Column("response_preview", sa.Text),
+        sa.Column("client_request_id", sa.Text),
+        sa.Column("session_id", sa.Text),
+        sa.Column("user_id", sa.Text),
+        sa.Column("tags", Json, nullable=False),
+        sa.Column("trace_metadata", Json, nullable=False),
+        sa.Column("span_count", sa.Integer, nullable=False),
+        sa.Column("error_count", sa.Integer, nullable=False),
+        *_usage_and_cost(),
+        sa.UniqueConstraint("trace_id", name="uq_traces_trace_id"),
+    )
+    op.create_index("ix_traces_seq", "traces", ["seq"], unique=True)
+    op.create_index(
+        "ix_traces_experiment_start", "traces", ["experiment_id", "start_ns", "trace_key"]
+    )
+    op.create_index("ix_traces_start", "traces", ["start_ns", "trace_key"])
+    op.create_index("ix_traces_session", "traces", ["session_id", "start_ns"])
+    op.create_table(
+        "spans",
+        sa.Column("trace_key", Key, nullable=False),
+        sa.Column("span_id", sa.LargeBinary, nullable=False),
+        sa.Column("parent_id", sa.LargeBinary),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("span_type", sa.Text, nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("start_ns", sa.BigInteger, nullable=False),
+        sa.Column("end_ns", sa.BigInteger),
+        sa.Column("model", sa.Text),
+        sa.Column("provider", sa.Text),
+        *_usage_and_cost(),
+        sa.Column("chunk_id", sa.BigInteger, nullable=False),
+        sa.Column("position", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("trace_key", "span_id", name="pk_spans"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "chunks",
+        sa.Column("chunk_id", Key, primary_key=True, autoincrement=False),
+        sa.Column("payload", sa.LargeBinary, nullable=False),
+    )
+
+
+def _create_assessments() -> None:
+    op.create_table(
+        "assessments",
+        sa.Column("assessment_id", sa.Text, primary_key=True),
+        sa.Column("trace_key", Key, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("value", Json),
+        sa.Column("error", Json),
+        sa.Column("source_type", sa.Text, nullable=False),
+        sa.Column("source_id", sa.Text, nullable=False),
+        sa.Column("span_id", sa.LargeBinary),
+        sa.Column("rationale", sa.Text),
+        sa.Column("assessment_metadata", Json, nullable=False),
+        sa.Column("overrides", sa.Text),
+        sa.Column("valid", sa.Boolean, nullable=False),
+        sa.Column("create_time_ms", sa.BigInteger, nullable=False),
+        sa.Column("last_update_time_ms", sa.BigInteger, nullable=False),
+    )
+    op.create_index("ix_assessments_trace", "assessments", ["trace_key"])
+
+
+def _create_bookkeeping() -> None:
+    counters = op.create_table(
+        "counters",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("value", sa.BigInteger, nullable=False),
+    )
+    op.bulk_insert(counters, [{"name": "sequence", "value": 0}, {"name": "experiment", "value": 0}])
+    op.create_table(
+        "leases",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("holder", sa.Text, nullable=False),
+        sa.Column("expires_ms", sa.BigInteger, nullable=False),
+    )
+
+
+def _usage_and_cost() -> list[sa.Column[Any]]:
+    tokens = (
+        "input_tokens",
+        "output_tokens",
+        "total_tokens",
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+    )
+    costs = ("input_cost", "output_cost", "total_cost")
+    return [sa.Column(name, sa.BigInteger) for name in tokens] + [
+        sa.Column(name, sa.Float(53)) for name in costs
+    ]

@@ -1,0 +1,66 @@
+"""Open a store by URL: the one place that knows which class stands behind which protocol."""
+
+from dataclasses import dataclass
+
+from tracelake.store.analytics import SqlAnalytics
+from tracelake.store.api import (
+    Analytics,
+    Assessments,
+    Changes,
+    Experiments,
+    Leases,
+    SpanWriter,
+    TraceEditor,
+    TraceReader,
+)
+from tracelake.store.assessments import SqlAssessments
+from tracelake.store.changes import SqlChanges
+from tracelake.store.database import Database
+from tracelake.store.editor import SqlTraceEditor
+from tracelake.store.experiments import SqlExperiments
+from tracelake.store.leases import SqlLeases
+from tracelake.store.migrate import upgrade
+from tracelake.store.reader import SqlTraceReader
+from tracelake.store.writer import SqlSpanWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Everything the rooms may ask of the store. `close` it when done."""
+
+    database: Database
+    experiments: Experiments
+    spans: SpanWriter
+    traces: TraceReader
+    editor: TraceEditor
+    assessments: Assessments
+    analytics: Analytics
+    changes: Changes
+    leases: Leases
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def open_store(url: str) -> Store:
+    """Open `sqlite:////path/file.db` or `postgresql://…`, creating or migrating its tables.
+
+    Raises InvalidInput for another kind of URL, SchemaTooNew for a database of a later release.
+    """
+    database = Database(url)
+    try:
+        upgrade(database)
+    except BaseException:
+        database.close()
+        raise
+    return Store(
+        database=database,
+        experiments=SqlExperiments(database),
+        spans=SqlSpanWriter(database),
+        traces=SqlTraceReader(database),
+        editor=SqlTraceEditor(database),
+        assessments=SqlAssessments(database),
+        analytics=SqlAnalytics(database),
+        changes=SqlChanges(database),
+        leases=SqlLeases(database),
+    )
