@@ -1,0 +1,237 @@
+"""OTLP to the parts that the store takes: columns of spans, facts of traces, the payload."""
+
+from collections.abc import Callable
+from typing import Final
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, TracesData
+
+from tracelake.ingest.prices import PriceTable
+from tracelake.model.anyvalue import to_text
+from tracelake.model.errors import InvalidInput
+from tracelake.model.preview import PREVIEW_CHARS, cut, request_preview, response_preview
+from tracelake.model.semconv.read import (
+    METADATA_PREFIX,
+    TAG_PREFIX,
+    TRACE_PREFIX,
+    SpanFacts,
+    read_attributes,
+    read_inputs,
+    read_outputs,
+)
+from tracelake.store.api import SpanRow, TraceFacts, TracePart
+from tracelake.store.payload import pack, status_word
+
+_NAME_CHARS: Final = 1000
+_KEY_CHARS: Final = 250
+_TAG_VALUE_CHARS: Final = 4096
+_METADATA_VALUE_CHARS: Final = 250
+_RESOURCE_TAGS: Final = 64
+"""A resource with more attributes than this keeps the rest in the payload only."""
+_MAX_TIME_NS: Final = 2**63 - 1
+_NO_ID: Final = (b"", bytes(8))
+_NOT_TAGS: Final = ("telemetry.sdk.", "mlflow.")
+
+
+def parts_of(
+    request: ExportTraceServiceRequest,
+    body: bytes | None,
+    experiment_id: int,
+    prices: PriceTable,
+) -> list[TracePart]:
+    """One part a trace. `body` is the request's own bytes where it came as protobuf.
+
+    Raises InvalidInput, naming the span, when one cannot be stored; then none of them is.
+    """
+    builders: dict[bytes, _PartBuilder] = {}
+    for resource_spans in request.resource_spans:
+        resource = resource_spans.resource
+        tags = _resource_tags(resource)
+        for scope_spans in resource_spans.scope_spans:
+            for span in scope_spans.spans:
+                _check(span)
+                builder = builders.get(span.trace_id)
+                if builder is None:
+                    builder = builders[span.trace_id] = _PartBuilder(prices)
+                builder.add(resource, scope_spans, span, tags)
+    if len(builders) == 1:
+        # OTLP's request and TracesData are the same bytes: the usual case needs no second encoding.
+        whole = body if body is not None else request.SerializeToString()
+        return [
+            builder.build(trace_id, experiment_id, whole) for trace_id, builder in builders.items()
+        ]
+    return [
+        builder.build(trace_id, experiment_id, builder.own_payload())
+        for trace_id, builder in builders.items()
+    ]
+
+
+class _PartBuilder:
+    """Gathers what one request says about one trace."""
+
+    def __init__(self, prices: PriceTable) -> None:
+        self._prices = prices
+        self._rows: list[SpanRow] = []
+        self._sources: list[tuple[Resource, ScopeSpans, Span]] = []
+        self._root_facts: TraceFacts | None = None
+        self._facts: TraceFacts | None = None
+
+    def add(
+        self, resource: Resource, scope_spans: ScopeSpans, span: Span, tags: dict[str, str]
+    ) -> None:
+        facts = read_attributes(span.attributes)
+        is_root = span.parent_span_id in _NO_ID
+        usage = facts.usage
+        self._rows.append(
+            SpanRow(
+                span_id=span.span_id,
+                parent_id=None if is_root else span.parent_span_id,
+                name=_clean(span.name, _NAME_CHARS),
+                span_type=_clean(facts.span_type, _KEY_CHARS),
+                status=status_word(span.status),
+                start_ns=span.start_time_unix_nano,
+                end_ns=span.end_time_unix_nano or None,
+                position=len(self._rows),
+                model=_clean_word(facts.model),
+                provider=_clean_word(facts.provider),
+                usage=usage,
+                cost=facts.cost or self._prices.cost(facts.model, facts.provider, usage),
+            )
+        )
+        self._sources.append((resource, scope_spans, span))
+        if is_root:
+            self._root_facts = _root_facts(span, facts, tags)
+        elif tags or facts.session or facts.user or facts.trace_attributes:
+            said = _trace_facts(facts, tags)
+            self._facts = said if self._facts is None else _fill(self._facts, said)
+
+    def own_payload(self) -> bytes:
+        """TracesData with the spans of this trace alone, each under its resource and scope."""
+        data = TracesData()
+        last_resource: Resource | None = None
+        last_scope: ScopeSpans | None = None
+        for resource, scope_spans, span in self._sources:
+            if resource is not last_resource:
+                data.resource_spans.add().resource.CopyFrom(resource)
+                last_resource, last_scope = resource, None
+            if scope_spans is not last_scope:
+                data.resource_spans[-1].scope_spans.add().scope.CopyFrom(scope_spans.scope)
+                last_scope = scope_spans
+            data.resource_spans[-1].scope_spans[-1].spans.append(span)
+        return data.SerializeToString()
+
+    def build(self, trace_id: bytes, experiment_id: int, payload: bytes) -> TracePart:
+        return TracePart(
+            trace_id=trace_id,
+            experiment_id=experiment_id,
+            spans=self._rows,
+            chunk=pack(payload),
+            root_facts=self._root_facts,
+            facts=self._facts,
+        )
+
+
+def _check(span: Span) -> None:
+    if len(span.trace_id) != 16 or not any(span.trace_id):
+        raise InvalidInput(f"span {span.name!r}: trace_id must be 16 bytes that are not all zero")
+    if len(span.span_id) != 8 or not any(span.span_id):
+        raise InvalidInput(f"span {span.name!r}: span_id must be 8 bytes that are not all zero")
+    if len(span.parent_span_id) not in (0, 8):
+        raise InvalidInput(f"span {span.name!r}: parent_span_id must be 8 bytes, or empty")
+    for time_ns in (span.start_time_unix_nano, span.end_time_unix_nano):
+        if time_ns > _MAX_TIME_NS:
+            raise InvalidInput(f"span {span.name!r}: {time_ns} ns is after the year 2262")
+
+
+def _root_facts(span: Span, facts: SpanFacts, tags: dict[str, str]) -> TraceFacts:
+    said = _trace_facts(facts, tags)
+    if said.request_preview is None:
+        said.request_preview = _clean_word(request_preview(read_inputs(span, facts)), PREVIEW_CHARS)
+    if said.response_preview is None:
+        said.response_preview = _clean_word(
+            response_preview(read_outputs(span, facts)), PREVIEW_CHARS
+        )
+    return said
+
+
+def _trace_facts(facts: SpanFacts, resource_tags: dict[str, str]) -> TraceFacts:
+    said = TraceFacts(
+        session_id=_clean_word(facts.session), user=_clean_word(facts.user), tags=resource_tags
+    )
+    if not facts.trace_attributes:
+        return said
+    said.tags = dict(resource_tags)
+    for key, value in facts.trace_attributes.items():
+        if key.startswith(TAG_PREFIX):
+            name = _clean(key[len(TAG_PREFIX) :], _KEY_CHARS)
+            if name:
+                said.tags[name] = _clean(value, _TAG_VALUE_CHARS)
+        elif key.startswith(METADATA_PREFIX):
+            name = _clean(key[len(METADATA_PREFIX) :], _KEY_CHARS)
+            if name:
+                said.metadata[name] = _clean(value, _METADATA_VALUE_CHARS)
+        else:
+            setter = _TRACE_FIELDS.get(key[len(TRACE_PREFIX) :])
+            if setter is not None:
+                setter(said, value)
+    return said
+
+
+def _fill(facts: TraceFacts, more: TraceFacts) -> TraceFacts:
+    return TraceFacts(
+        name=facts.name or more.name,
+        session_id=facts.session_id or more.session_id,
+        user=facts.user or more.user,
+        client_request_id=facts.client_request_id or more.client_request_id,
+        request_preview=facts.request_preview or more.request_preview,
+        response_preview=facts.response_preview or more.response_preview,
+        tags=facts.tags if facts.tags is more.tags else facts.tags | more.tags,
+        metadata=facts.metadata | more.metadata,
+    )
+
+
+def _set_name(facts: TraceFacts, value: str) -> None:
+    facts.name = _clean(value, _NAME_CHARS)
+
+
+def _set_client_request_id(facts: TraceFacts, value: str) -> None:
+    facts.client_request_id = _clean(value, _KEY_CHARS)
+
+
+def _set_request_preview(facts: TraceFacts, value: str) -> None:
+    facts.request_preview = _clean(value, PREVIEW_CHARS)
+
+
+def _set_response_preview(facts: TraceFacts, value: str) -> None:
+    facts.response_preview = _clean(value, PREVIEW_CHARS)
+
+
+_TRACE_FIELDS: Final[dict[str, Callable[[TraceFacts, str], None]]] = {
+    "name": _set_name,
+    "client_request_id": _set_client_request_id,
+    "request_preview": _set_request_preview,
+    "response_preview": _set_response_preview,
+}
+
+
+def _resource_tags(resource: Resource) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for pair in resource.attributes[:_RESOURCE_TAGS]:
+        if not pair.key or pair.key.startswith(_NOT_TAGS):
+            continue
+        text = to_text(pair.value)
+        if text is not None:
+            tags[_clean(pair.key, _KEY_CHARS)] = _clean(text, _TAG_VALUE_CHARS)
+    return tags
+
+
+def _clean(text: str, limit: int) -> str:
+    """Cut, and without NUL, which no column of PostgreSQL holds. The payload keeps both."""
+    if "\0" in text:
+        text = text.replace("\0", "\ufffd")
+    return text if len(text) <= limit else cut(text, limit)
+
+
+def _clean_word(text: str | None, limit: int = _KEY_CHARS) -> str | None:
+    return None if text is None else _clean(text, limit)
