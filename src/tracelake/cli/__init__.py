@@ -1,0 +1,1 @@
+"""Floor 5: the command line. One file a command."""

@@ -1,0 +1,27 @@
+"""`tracelake`: reads the command and calls its file. Our own errors become one line."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from tracelake.cli import server
+from tracelake.model.errors import TracelakeError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="tracelake", description="Run GenAI agents with every call traced."
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in (server,):
+        command.add_parser(commands)
+    arguments = parser.parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except TracelakeError as error:
+        print(f"tracelake: {error.message}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

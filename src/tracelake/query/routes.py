@@ -1,0 +1,233 @@
+"""The native REST API of traces and experiments, under /api/v1."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+
+from tracelake.model import wire
+from tracelake.model.permissions import Permission, requires
+from tracelake.query import shapes
+from tracelake.query.answer import JsonAnswer
+from tracelake.query.assessing import assessment_change, new_assessment
+from tracelake.store.api import (
+    Analytics,
+    Assessments,
+    Experiments,
+    MetricQuery,
+    SessionSummary,
+    TraceEditor,
+    TraceReader,
+)
+
+PageSize = Annotated[int, Query(ge=1, le=1000)]
+
+
+def router(
+    traces: TraceReader,
+    experiments: Experiments,
+    editor: TraceEditor,
+    assessments: Assessments,
+    analytics: Analytics,
+) -> APIRouter:
+    """All routes of the room."""
+    routes = APIRouter(prefix="/api/v1")
+    _experiment_routes(routes, experiments)
+    _trace_routes(routes, traces, editor)
+    _assessment_routes(routes, assessments)
+    _analytics_routes(routes, analytics)
+    return routes
+
+
+def _experiment_routes(routes: APIRouter, experiments: Experiments) -> None:
+    @routes.post("/experiments", response_model=shapes.ExperimentShape, tags=["experiments"])
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def create_experiment(body: shapes.NewExperiment) -> JsonAnswer:
+        """Create an experiment. 409 when the name is taken."""
+        return JsonAnswer(wire.experiment_to_json(experiments.create(body.name, body.tags)))
+
+    @routes.get("/experiments", response_model=shapes.ExperimentList, tags=["experiments"])
+    @requires(Permission.READ_EXPERIMENTS)
+    def find_experiments(
+        name: str | None = None, max_results: PageSize = 1000, page_token: str | None = None
+    ) -> JsonAnswer:
+        """All experiments, newest first; or the one with this exact `name`, 404 without it."""
+        if name is not None:
+            found, token = [experiments.get_by_name(name)], None
+        else:
+            page = experiments.find(max_results=max_results, page_token=page_token)
+            found, token = page.experiments, page.next_page_token
+        return JsonAnswer(
+            {
+                "experiments": [wire.experiment_to_json(item) for item in found],
+                "next_page_token": token,
+            }
+        )
+
+    @routes.get(
+        "/experiments/{experiment_id}",
+        response_model=shapes.ExperimentShape,
+        tags=["experiments"],
+    )
+    @requires(Permission.READ_EXPERIMENTS)
+    def get_experiment(experiment_id: str) -> JsonAnswer:
+        """One experiment by its id."""
+        return JsonAnswer(wire.experiment_to_json(experiments.get(experiment_id)))
+
+
+def _trace_routes(routes: APIRouter, traces: TraceReader, editor: TraceEditor) -> None:
+    @routes.post("/traces/search", response_model=shapes.TraceList, tags=["traces"])
+    @requires(Permission.READ_TRACES)
+    def search_traces(body: shapes.TraceSearch) -> JsonAnswer:
+        """Traces that match a filter, newest first. A page may be short and have a next one."""
+        page = traces.find_traces(
+            experiment_ids=body.experiment_ids,
+            filter=body.filter or "",
+            order_by=body.order_by,
+            max_results=body.max_results,
+            page_token=body.page_token,
+        )
+        return JsonAnswer(
+            {
+                "traces": [wire.trace_to_json(info) for info in page.traces],
+                "next_page_token": page.next_page_token,
+            }
+        )
+
+    @routes.get("/traces/{trace_id}", response_model=shapes.TraceShape, tags=["traces"])
+    @requires(Permission.READ_TRACES)
+    def get_trace(trace_id: str) -> JsonAnswer:
+        """The info of one trace."""
+        return JsonAnswer(wire.trace_to_json(traces.get_trace(trace_id)))
+
+    @routes.get("/traces/{trace_id}/spans", response_model=shapes.SpanList, tags=["traces"])
+    @requires(Permission.READ_TRACES)
+    def get_spans(
+        trace_id: str,
+        view: Literal["full", "skeleton"] = "full",
+        max_results: Annotated[int | None, Query(ge=1, le=10_000)] = None,
+        page_token: str | None = None,
+    ) -> JsonAnswer:
+        """Spans by start time. A full page has at most 1,000 spans, a skeleton page 10,000."""
+        if view == "skeleton":
+            heads = traces.get_span_heads(
+                trace_id, max_results=max_results or 1000, page_token=page_token
+            )
+            told, token = [wire.span_head_to_json(h) for h in heads.spans], heads.next_page_token
+        else:
+            page = traces.get_spans(trace_id, max_results=max_results or 200, page_token=page_token)
+            told, token = [wire.span_to_json(span) for span in page.spans], page.next_page_token
+        return JsonAnswer({"spans": told, "next_page_token": token})
+
+    @routes.get(
+        "/traces/{trace_id}/spans/{span_id}", response_model=shapes.SpanShape, tags=["traces"]
+    )
+    @requires(Permission.READ_TRACES)
+    def get_span(trace_id: str, span_id: str) -> JsonAnswer:
+        """One span with its payload."""
+        return JsonAnswer(wire.span_to_json(traces.get_span(trace_id, span_id)))
+
+    @routes.put("/traces/{trace_id}/tags", response_model=shapes.TraceShape, tags=["traces"])
+    @requires(Permission.WRITE_TRACES)
+    def set_tag(trace_id: str, body: shapes.Tag) -> JsonAnswer:
+        """Set one tag; a value over 4,096 characters is cut."""
+        return JsonAnswer(wire.trace_to_json(editor.set_tag(trace_id, body.key, body.value)))
+
+    @routes.delete("/traces/{trace_id}/tags/{key:path}", tags=["traces"])
+    @requires(Permission.WRITE_TRACES)
+    def delete_tag(trace_id: str, key: str) -> JsonAnswer:
+        """Remove one tag."""
+        editor.delete_tag(trace_id, key)
+        return JsonAnswer({})
+
+
+def _assessment_routes(routes: APIRouter, assessments: Assessments) -> None:
+    @routes.post(
+        "/traces/{trace_id}/assessments",
+        response_model=shapes.AssessmentShape,
+        tags=["assessments"],
+    )
+    @requires(Permission.WRITE_TRACES)
+    def add_assessment(trace_id: str, body: shapes.NewAssessmentShape) -> JsonAnswer:
+        """Add feedback or an expectation. One that `overrides` another makes that one invalid."""
+        added = assessments.add(trace_id, new_assessment(body))
+        return JsonAnswer(wire.assessment_to_json(added))
+
+    @routes.patch(
+        "/traces/{trace_id}/assessments/{assessment_id}",
+        response_model=shapes.AssessmentShape,
+        tags=["assessments"],
+    )
+    @requires(Permission.WRITE_TRACES)
+    def update_assessment(
+        trace_id: str, assessment_id: str, body: shapes.AssessmentPatch
+    ) -> JsonAnswer:
+        """Change the fields that the body names."""
+        changed = assessments.update(trace_id, assessment_id, assessment_change(body))
+        return JsonAnswer(wire.assessment_to_json(changed))
+
+    @routes.delete("/traces/{trace_id}/assessments/{assessment_id}", tags=["assessments"])
+    @requires(Permission.WRITE_TRACES)
+    def delete_assessment(trace_id: str, assessment_id: str) -> JsonAnswer:
+        """Remove an assessment; the one it overrode becomes valid again."""
+        assessments.delete(trace_id, assessment_id)
+        return JsonAnswer({})
+
+
+def _analytics_routes(routes: APIRouter, analytics: Analytics) -> None:
+    @routes.post("/sessions/search", response_model=shapes.SessionList, tags=["analytics"])
+    @requires(Permission.READ_TRACES)
+    def search_sessions(body: shapes.SessionSearch) -> JsonAnswer:
+        """Sessions of the traces that match, latest activity first."""
+        page = analytics.find_sessions(
+            experiment_ids=body.experiment_ids,
+            filter=body.filter or "",
+            max_results=body.max_results,
+            page_token=body.page_token,
+        )
+        return JsonAnswer(
+            {
+                "sessions": [_session(item) for item in page.sessions],
+                "next_page_token": page.next_page_token,
+            }
+        )
+
+    @routes.post("/metrics", response_model=shapes.DataPoints, tags=["analytics"])
+    @requires(Permission.READ_TRACES)
+    def query_metric(body: shapes.MetricSearch) -> JsonAnswer:
+        """Aggregates over matching traces, by time bucket and dimensions. Latency is in ms."""
+        points = analytics.query_metric(
+            MetricQuery(
+                metric=body.metric,
+                aggregations=tuple(body.aggregations),
+                dimensions=tuple(body.dimensions),
+                experiment_ids=None if body.experiment_ids is None else tuple(body.experiment_ids),
+                filter=body.filter or "",
+                bucket_seconds=body.bucket_seconds,
+                start_time_ms=body.start_time_ms,
+                end_time_ms=body.end_time_ms,
+            )
+        )
+        return JsonAnswer(
+            {
+                "data_points": [
+                    {"time_ms": p.time_ms, "dimensions": p.dimensions, "values": p.values}
+                    for p in points
+                ]
+            }
+        )
+
+
+def _session(item: SessionSummary) -> wire.JsonObject:
+    return {
+        "session_id": item.session_id,
+        "experiment_id": item.experiment_id,
+        "user": item.user,
+        "trace_count": item.trace_count,
+        "error_count": item.error_count,
+        "first_request_time": wire.format_time(item.first_request_time_ns),
+        "last_request_time": wire.format_time(item.last_request_time_ns),
+        "token_usage": item.token_usage.to_json() if item.token_usage else None,
+        "cost": item.cost.to_json() if item.cost else None,
+        "first_request_preview": item.first_request_preview,
+        "last_response_preview": item.last_response_preview,
+    }

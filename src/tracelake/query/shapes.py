@@ -1,0 +1,249 @@
+"""The JSON of the API as pydantic models: requests are validated by them, answers documented."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+Text = Annotated[str, StringConstraints(max_length=100_000)]
+
+
+class NewExperiment(_Request):
+    name: Text
+    tags: dict[str, str] = {}
+
+
+class ExperimentShape(BaseModel):
+    experiment_id: str
+    name: str
+    tags: dict[str, str]
+    creation_time_ms: int
+    last_update_time_ms: int
+
+
+class ExperimentList(BaseModel):
+    experiments: list[ExperimentShape]
+    next_page_token: str | None
+
+
+class Usage(BaseModel):
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+
+
+class CostShape(BaseModel):
+    """US dollars."""
+
+    input_cost: float
+    output_cost: float
+    total_cost: float
+
+
+class Source(_Request):
+    source_type: Literal["HUMAN", "LLM_JUDGE", "CODE"]
+    source_id: Text = "default"
+
+
+class FeedbackError(_Request):
+    error_code: Text
+    error_message: Text | None = None
+    stack_trace: Text | None = None
+
+
+class Feedback(_Request):
+    value: Any = None
+    error: FeedbackError | None = None
+
+
+class Expectation(_Request):
+    value: Any
+
+
+class NewAssessmentShape(_Request):
+    """Exactly one of `feedback` and `expectation`."""
+
+    name: Text
+    feedback: Feedback | None = None
+    expectation: Expectation | None = None
+    source: Source | None = None
+    rationale: Text | None = None
+    metadata: dict[str, str] = {}
+    span_id: str | None = None
+    overrides: str | None = None
+
+
+class AssessmentPatch(_Request):
+    name: Text | None = None
+    feedback: Feedback | None = None
+    expectation: Expectation | None = None
+    rationale: Text | None = None
+    metadata: dict[str, str] | None = None
+
+
+class AssessmentShape(BaseModel):
+    assessment_id: str
+    trace_id: str
+    span_id: str | None
+    name: str
+    feedback: Feedback | None = None
+    expectation: Expectation | None = None
+    source: Source
+    create_time: str
+    last_update_time: str
+    rationale: str | None
+    metadata: dict[str, str]
+    overrides: str | None
+    valid: bool
+
+
+class TraceShape(BaseModel):
+    trace_id: str
+    experiment_id: str
+    name: str | None
+    state: Literal["OK", "ERROR", "IN_PROGRESS"]
+    request_time: str
+    execution_duration_ms: float | None
+    request_preview: str | None
+    response_preview: str | None
+    client_request_id: str | None
+    session_id: str | None
+    user: str | None
+    tags: dict[str, str]
+    trace_metadata: dict[str, str]
+    token_usage: Usage | None
+    cost: CostShape | None
+    span_count: int
+    error_count: int
+    assessments: list[AssessmentShape]
+
+
+class TraceSearch(_Request):
+    filter: str | None = None
+    max_results: int = 100
+    page_token: str | None = None
+    experiment_ids: list[str] | None = None
+    order_by: list[str] = []
+
+
+class TraceList(BaseModel):
+    traces: list[TraceShape]
+    next_page_token: str | None
+
+
+class SpanEventShape(BaseModel):
+    name: str
+    time_unix_nano: int
+    attributes: dict[str, Any]
+
+
+class SpanLinkShape(BaseModel):
+    trace_id: str
+    span_id: str
+    attributes: dict[str, Any]
+
+
+class Scope(BaseModel):
+    name: str
+    version: str
+
+
+class SpanHeadShape(BaseModel):
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    name: str
+    span_type: str
+    start_time_unix_nano: int
+    end_time_unix_nano: int | None
+    status: Literal["UNSET", "OK", "ERROR"]
+    model: str | None
+    provider: str | None
+    token_usage: Usage | None
+    cost: CostShape | None
+
+
+class SpanShape(SpanHeadShape):
+    """Values JSON cannot carry are tagged: {"$bytes": base64}, {"$double": "NaN"}."""
+
+    status_message: str
+    kind: str
+    inputs: Any
+    outputs: Any
+    attributes: dict[str, Any]
+    events: list[SpanEventShape]
+    links: list[SpanLinkShape]
+    resource: dict[str, Any]
+    scope: Scope
+
+
+class SpanList(BaseModel):
+    """With view=skeleton the spans are SpanHeadShape."""
+
+    spans: list[SpanShape | SpanHeadShape]
+    next_page_token: str | None
+
+
+class Tag(_Request):
+    key: str
+    value: str
+
+
+class SessionSearch(_Request):
+    filter: str | None = None
+    max_results: int = 100
+    page_token: str | None = None
+    experiment_ids: list[str] | None = None
+
+
+class SessionShape(BaseModel):
+    session_id: str
+    experiment_id: str
+    user: str | None
+    trace_count: int
+    error_count: int
+    first_request_time: str
+    last_request_time: str
+    token_usage: Usage | None
+    cost: CostShape | None
+    first_request_preview: str | None
+    last_response_preview: str | None
+
+
+class SessionList(BaseModel):
+    sessions: list[SessionShape]
+    next_page_token: str | None
+
+
+class MetricSearch(_Request):
+    metric: str
+    aggregations: list[str]
+    dimensions: list[str] = []
+    experiment_ids: list[str] | None = None
+    filter: str | None = None
+    bucket_seconds: Annotated[int, Field(ge=1, le=10**8)] | None = None
+    start_time_ms: Annotated[int, Field(ge=0, lt=9 * 10**12)] | None = None
+    end_time_ms: Annotated[int, Field(ge=0, lt=9 * 10**12)] | None = None
+
+
+class DataPoint(BaseModel):
+    time_ms: int | None
+    dimensions: dict[str, str | None]
+    values: dict[str, float]
+
+
+class DataPoints(BaseModel):
+    data_points: list[DataPoint]
+
+
+class ErrorShape(BaseModel):
+    error_code: str
+    message: str
+    column: int | None = None
+    """Only for a filter: where in its text, from 1."""

@@ -1,0 +1,81 @@
+"""The composition root: what the server is made of, in the order it starts."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import APIRouter, Depends, FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tracelake.ingest.admission import Admission
+from tracelake.ingest.commit import GroupCommitter
+from tracelake.ingest.prices import PriceTable
+from tracelake.ingest.routes import PATH as OTLP_PATH
+from tracelake.ingest.routes import OtlpTraces
+from tracelake.query import routes as query
+from tracelake.server import health, ui
+from tracelake.server.auth import authorise, check_route
+from tracelake.server.errors import add_error_handlers, answer_error
+from tracelake.server.settings import ServerSettings
+from tracelake.store.open import Store, open_store
+
+UI_FOLDER = Path(__file__).parent / "ui"
+
+
+def create_app(settings: ServerSettings) -> ASGIApp:
+    """Everything the server is, on a store that is opened here and closed at shutdown."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    store = open_store(settings.store_url)
+    registry = CollectorRegistry()
+    prices = PriceTable(settings.price_file)
+    admission = Admission(settings.max_body_bytes, settings.max_pending_bytes, registry)
+    committer = GroupCommitter(store.spans)
+    otlp = OtlpTraces(admission, committer, store.experiments, prices, authorise, answer_error)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+        async with AsyncExitStack() as running:
+            running.callback(store.close)
+            committer.start()
+            running.callback(committer.stop)
+            yield
+
+    app = FastAPI(
+        title="Tracelake",
+        version=version("tracelake"),
+        lifespan=lifespan,
+        dependencies=[Depends(check_route)],
+        docs_url=None,
+        redoc_url=None,
+    )
+    add_error_handlers(app)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.include_router(_query_router(store))
+    app.include_router(health.router(registry, store.experiments, app.version))
+    if (UI_FOLDER / "assets").is_dir():
+        app.mount("/assets", ui.Assets(directory=UI_FOLDER / "assets"))
+    app.include_router(ui.router(UI_FOLDER))
+    return FrontDoor(otlp, app)
+
+
+class FrontDoor:
+    """Sends spans straight to `ingest`, past the middleware of every other request."""
+
+    def __init__(self, otlp: OtlpTraces, app: FastAPI) -> None:
+        self.otlp = otlp
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == OTLP_PATH and scope["method"] == "POST":
+            await self.otlp(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+def _query_router(store: Store) -> APIRouter:
+    return query.router(
+        store.traces, store.experiments, store.editor, store.assessments, store.analytics
+    )

@@ -1,0 +1,62 @@
+"""Run the server until it is told to stop."""
+
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import Callable
+
+import uvicorn
+
+from tracelake.server.app import create_app
+from tracelake.server.settings import ServerSettings
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+
+def run_server(settings: ServerSettings, on_ready: Callable[[], None] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; the exit code. `on_ready` runs once it listens."""
+    logging.basicConfig(
+        level=settings.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    for noisy in ("alembic", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+    def ready() -> None:
+        print(f"Tracelake is ready: {settings.base_url}", flush=True)  # noqa: T201
+        if on_ready is not None:
+            on_ready()
+
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="auto",
+        http="httptools",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+    server = _Server(config, ready)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        try:
+            runner.run(server.serve())
+        except KeyboardInterrupt:
+            return 0
+    return 0 if server.started else 1

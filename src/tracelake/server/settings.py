@@ -1,0 +1,120 @@
+"""Every setting of the server, in one table; command line options and docs come from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tracelake.model.settings import Setting, integer, load
+
+_MIB: Final = 1024 * 1024
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _optional_path(text: str) -> Path | None:
+    return _path(text) if text else None
+
+
+def _log_level(text: str) -> str:
+    if text.lower() not in ("debug", "info", "warning", "error"):
+        raise ValueError("must be debug, info, warning or error")
+    return text.lower()
+
+
+SETTINGS: Final = (
+    Setting(
+        "home",
+        "TRACELAKE_HOME",
+        _path,
+        "~/.tracelake",
+        "The one folder for everything the server keeps.",
+    ),
+    Setting("host", "TRACELAKE_HOST", str, "127.0.0.1", "Address to listen on."),
+    Setting(
+        "port", "TRACELAKE_PORT", integer(1, 65535), "5050", "Port of the API, OTLP/HTTP and UI."
+    ),
+    Setting(
+        "store_url",
+        "TRACELAKE_STORE_URL",
+        str,
+        "",
+        "Hot store: sqlite:////path/file.db or postgresql://user@host/db. "
+        "Empty: tracelake.db in the home folder.",
+    ),
+    Setting(
+        "lake_uri",
+        "TRACELAKE_LAKE_URI",
+        str,
+        "",
+        "Folder of the Delta tables. Empty: lake in the home folder.",
+    ),
+    Setting(
+        "lake_sync_seconds",
+        "TRACELAKE_LAKE_SYNC_SECONDS",
+        integer(0, 31_536_000),
+        "900",
+        "Seconds between copies to the Delta tables; 0 turns the copying off.",
+    ),
+    Setting(
+        "max_body_bytes",
+        "TRACELAKE_MAX_BODY_BYTES",
+        integer(1024, 2**31),
+        str(64 * _MIB),
+        "Largest request body, also after decompression. A larger one is refused with 413.",
+    ),
+    Setting(
+        "max_pending_bytes",
+        "TRACELAKE_MAX_PENDING_BYTES",
+        integer(1024, 2**40),
+        str(128 * _MIB),
+        "Bytes of span requests that may be under way at once. More are refused with 503.",
+    ),
+    Setting(
+        "price_file",
+        "TRACELAKE_PRICE_FILE",
+        _optional_path,
+        "",
+        "Your own prices (JSON), on top of the tables that come with Tracelake.",
+    ),
+    Setting(
+        "log_level", "TRACELAKE_LOG_LEVEL", _log_level, "info", "debug, info, warning or error."
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """The table's values, typed. Field names are the names in `SETTINGS`."""
+
+    home: Path
+    host: str
+    port: int
+    store_url: str
+    lake_uri: str
+    lake_sync_seconds: int
+    max_body_bytes: int
+    max_pending_bytes: int
+    price_file: Path | None
+    log_level: str
+
+    @property
+    def base_url(self) -> str:
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+        return f"http://{host}:{self.port}"
+
+
+def load_settings(
+    given: Mapping[str, str | None] | None = None, environ: Mapping[str, str] | None = None
+) -> ServerSettings:
+    """Settings from the command line, then the environment, then the defaults.
+
+    Raises InvalidInput that names the setting.
+    """
+    values = load(SETTINGS, given, environ)
+    home: Path = values["home"]
+    values["store_url"] = values["store_url"] or f"sqlite:///{home / 'tracelake.db'}"
+    values["lake_uri"] = values["lake_uri"] or str(home / "lake")
+    return ServerSettings(**values)
