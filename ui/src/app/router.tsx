@@ -1,0 +1,73 @@
+// Every address of the UI, and what may stand in it. Pages are chunks of their own.
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  type RouterHistory,
+} from "@tanstack/react-router";
+import type { ReactNode } from "react";
+import { parseSessionsSearch } from "@/features/sessions/sessions-search";
+import { parseTraceSearch } from "@/features/trace/trace-search";
+import { parseTracesSearch } from "@/features/traces/traces-search";
+import { ErrorState } from "@/shared/components/states";
+import { NotFound } from "./not-found";
+import { Shell } from "./shell";
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
+
+const experiments = createRoute({
+  getParentRoute: () => root,
+  path: "/",
+  component: lazyRouteComponent(() => import("@/features/experiments/experiments-page")),
+});
+
+const traces = createRoute({
+  getParentRoute: () => root,
+  path: "/p/$experimentId/traces",
+  validateSearch: parseTracesSearch,
+  component: lazyRouteComponent(() => import("@/features/traces/traces-page")),
+});
+
+const trace = createRoute({
+  getParentRoute: () => root,
+  path: "/p/$experimentId/t/$traceId",
+  validateSearch: parseTraceSearch,
+  component: lazyRouteComponent(() => import("@/features/trace/trace-page")),
+});
+
+const sessions = createRoute({
+  getParentRoute: () => root,
+  path: "/p/$experimentId/sessions",
+  validateSearch: parseSessionsSearch,
+  component: lazyRouteComponent(() => import("@/features/sessions/sessions-page")),
+});
+
+const session = createRoute({
+  getParentRoute: () => root,
+  path: "/p/$experimentId/s/$sessionId",
+  component: lazyRouteComponent(() => import("@/features/sessions/session-page")),
+});
+
+const routeTree = root.addChildren([experiments, traces, trace, sessions, session]);
+
+function PageFailed({ error, reset }: { error: Error; reset: () => void }): ReactNode {
+  return <ErrorState error={error} onRetry={reset} />;
+}
+
+export function createAppRouter(history?: RouterHistory) {
+  return createRouter({
+    routeTree,
+    ...(history ? { history } : {}),
+    defaultPreload: "intent",
+    defaultErrorComponent: PageFailed,
+    defaultPendingMs: 200,
+    scrollRestoration: false,
+  });
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof createAppRouter>;
+  }
+}

@@ -1,0 +1,68 @@
+// The frame round every page: the rail, the keys that work everywhere, the help.
+import { Link, Outlet, useNavigate, useParams } from "@tanstack/react-router";
+import { CircleHelp, FlaskConical, ListTree, MessagesSquare, Monitor, Moon, Sun } from "lucide-react";
+import { type ReactNode, useState } from "react";
+import { useHotkeys } from "@/shared/hotkeys";
+import { type Theme, useTheme } from "@/shared/theme";
+import { HelpDialog } from "./help-dialog";
+import "./shell.css";
+
+const THEME_ICONS = { system: Monitor, light: Sun, dark: Moon } satisfies Record<Theme, unknown>;
+
+export function Shell(): ReactNode {
+  const { experimentId } = useParams({ strict: false });
+  const [theme, changeTheme] = useTheme();
+  const [helpOpen, setHelpOpen] = useState(false);
+  const navigate = useNavigate();
+  useHotkeys({ "?": () => setHelpOpen(true), E: () => void navigate({ to: "/" }) });
+  const ThemeIcon = THEME_ICONS[theme];
+
+  return (
+    <div className="shell">
+      <nav className="rail" aria-label="Main">
+        <Link to="/" className="rail-logo" aria-label="Tracelake" title="Tracelake">
+          <img src="/favicon.svg" alt="" width={28} height={28} />
+        </Link>
+        <Link to="/" className="rail-link" activeOptions={{ exact: true, includeSearch: false }}>
+          <FlaskConical size={18} aria-hidden />
+          <span>Experiments</span>
+        </Link>
+        {experimentId !== undefined && (
+          <>
+            <Link to="/p/$experimentId/traces" params={{ experimentId }} className="rail-link">
+              <ListTree size={18} aria-hidden />
+              <span>Traces</span>
+            </Link>
+            <Link to="/p/$experimentId/sessions" params={{ experimentId }} className="rail-link">
+              <MessagesSquare size={18} aria-hidden />
+              <span>Sessions</span>
+            </Link>
+          </>
+        )}
+        <span className="rail-gap" />
+        <button
+          type="button"
+          className="rail-link"
+          title={`Theme: ${theme}. Press to change it`}
+          aria-label={`Theme: ${theme}. Change it`}
+          onClick={changeTheme}
+        >
+          <ThemeIcon size={17} aria-hidden />
+        </button>
+        <button
+          type="button"
+          className="rail-link"
+          title="Keys (?)"
+          aria-label="Keys"
+          onClick={() => setHelpOpen(true)}
+        >
+          <CircleHelp size={17} aria-hidden />
+        </button>
+      </nav>
+      <div className="shell-page">
+        <Outlet />
+      </div>
+      {helpOpen && <HelpDialog onClose={() => setHelpOpen(false)} />}
+    </div>
+  );
+}

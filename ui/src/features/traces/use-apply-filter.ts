@@ -1,0 +1,47 @@
+// Asks the server before the address changes: a refused filter leaves the list as it was.
+import { useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { ApiError } from "@/shared/api/client";
+import { composeFilter, locateInTyped } from "./filter";
+import type { FilterError } from "./filter-bar";
+import type { TracesSearch } from "./traces-search";
+import { type TracesKey, tracesQuery } from "./use-traces";
+
+type ApplyFilter = { apply: (typed: string) => void; busy: boolean; error: FilterError | null };
+
+export function useApplyFilter(
+  key: TracesKey,
+  change: (next: TracesSearch) => void,
+  listError: Error | null,
+): ApplyFilter {
+  const cache = useQueryClient();
+  const [busy, setBusy] = useState(false);
+  const [refused, setRefused] = useState<FilterError | null>(null);
+
+  const tryOut = async (typed: string): Promise<void> => {
+    const next = { ...key, q: typed || undefined };
+    setBusy(true);
+    try {
+      await cache.fetchInfiniteQuery({ ...tracesQuery(next), staleTime: 0, retry: false });
+      setRefused(null);
+      change({ q: next.q });
+    } catch (error) {
+      if (isRefusal(error)) setRefused(toFilterError(error, next));
+      else change({ q: next.q }); // the list shows what is wrong, and tries again
+    } finally {
+      setBusy(false);
+    }
+  };
+  const ownError = listError && isRefusal(listError) && key.q ? toFilterError(listError, key) : null;
+  return { apply: (typed) => void tryOut(typed), busy, error: refused ?? ownError };
+}
+
+function isRefusal(error: unknown): error is ApiError {
+  return error instanceof ApiError && error.status === 400;
+}
+
+function toFilterError(error: ApiError, key: TracesKey): FilterError {
+  const composed = composeFilter(key, Date.now());
+  const column = error.column === undefined ? null : locateInTyped(error.column, composed, key.q ?? "");
+  return { message: error.message, column };
+}
