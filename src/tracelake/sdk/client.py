@@ -4,10 +4,11 @@ first use, held here and nowhere else."""
 import atexit
 import threading
 import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from opentelemetry.sdk.trace import SpanProcessor, Tracer
+from opentelemetry.sdk.trace import Tracer
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
 from tracelake.model.errors import InvalidInput
@@ -27,7 +28,7 @@ from tracelake.sdk.traces import OpenTraces
 class Client:
     """Everything the SDK needs to record and deliver. Use `current()`; tests make their own.
 
-    `keep`, where given, receives finished spans instead of the network (test kits, benchmarks).
+    `deliver`, where given, takes the place of the network (test kits, benchmarks).
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Client:
         settings: SdkSettings,
         *,
         guard: Guard | None = None,
-        keep: SpanProcessor | None = None,
+        deliver: Callable[[Sequence[Finished | Write]], None] | None = None,
         ids: IdGenerator | None = None,
     ) -> None:
         self.settings = settings
@@ -52,7 +53,7 @@ class Client:
         self.rest = Rest(http)
         self.delivery = Delivery(http, self.losses, retry_s=settings.retry_ms / 1000)
         self.outbox: Outbox[Finished | Write] = Outbox(
-            self.delivery.deliver,
+            deliver or self.delivery.deliver,
             self.losses,
             self.guard,
             max_items=settings.queue_spans,
@@ -63,13 +64,12 @@ class Client:
         )
         self.delivery.pause = self.outbox.pause
         self.open_traces = OpenTraces(
-            self.outbox.put if keep is None else lambda item, size_bytes: None,
+            self.outbox.put,
             lambda: self.destination,
             {TRACE_TAG_PREFIX + key: value for key, value in settings.trace_tags.items()},
             self.guard,
         )
-        processors = [self.open_traces] if keep is None else [self.open_traces, keep]
-        self.provider = make_provider(processors, settings.service_name, ids)
+        self.provider = make_provider(self.open_traces, settings.service_name, ids)
         self.tracer: Tracer | Any = self.provider.get_tracer("tracelake", sdk_version())
 
     def text(self, value: object) -> str:

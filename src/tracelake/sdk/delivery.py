@@ -1,4 +1,4 @@
-"""Finished spans as OTLP requests, and writes such as feedback as REST calls, with bounded retries."""
+"""Finished spans as OTLP requests, writes such as feedback as REST calls; bounded retries."""
 
 import gzip
 import random
@@ -23,7 +23,7 @@ LONGEST_WAIT_S = 10.0
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Finished:
     """A span that ended and where it goes."""
 

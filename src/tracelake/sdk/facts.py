@@ -16,7 +16,7 @@ from tracelake.sdk.traces import OpenTrace, trace_of
 from tracelake.sdk.writing import send
 
 
-def update_current_trace(  # noqa: PLR0913 - the signature is MLflow's
+def update_current_trace(
     tags: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
     client_request_id: str | None = None,

@@ -17,7 +17,7 @@ from tracelake.sdk.writing import send
 STACK_CHARS = 10_000
 
 
-def log_feedback(  # noqa: PLR0913 - the signature is MLflow's
+def log_feedback(
     *,
     trace_id: str,
     name: str = "feedback",

@@ -1,4 +1,4 @@
-"""Never break the host program: one guard around our code in user calls, one count of what is lost."""
+"""Never break the host program: one guard around our code in user calls, one count of losses."""
 
 import logging
 import threading

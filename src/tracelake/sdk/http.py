@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,7 +34,7 @@ class Http:
         self.timeout_s = timeout_s
         self._local = threading.local()
 
-    def request(  # noqa: PLR0913 - one request is exactly these
+    def request(
         self,
         method: str,
         url: str,
@@ -90,7 +90,7 @@ class _Bearer:
 
 
 @contextmanager
-def untraced() -> Iterator[None]:
+def untraced() -> Generator[None, None, None]:
     """Tell OpenTelemetry's instrumentations to leave the calls inside alone."""
     key: str | None = getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", None)
     if key is None:

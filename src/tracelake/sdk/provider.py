@@ -1,9 +1,10 @@
 """The OpenTelemetry provider of ours, never the user's global one, and how traces begin in it."""
 
 import os
-import secrets
+import random
 import socket
 import sys
+import weakref
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,7 +14,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.util import types
 
 from tracelake.sdk.traces import trace_of
@@ -24,25 +25,54 @@ MAX_EVENTS = 4_096
 
 
 class RandomIds(IdGenerator):
-    """Ids from the system's randomness: a program that seeds `random` would repeat its ids, and a
-    repeated id overwrites a stored span."""
+    """Ids from a generator of our own: a program that seeds `random` would repeat its ids, and a
+    repeated id overwrites a stored span. Seeded by the system, again in every forked process."""
+
+    def __init__(self) -> None:
+        self._bits = random.Random().getrandbits
+        if hasattr(os, "register_at_fork"):
+            seed = weakref.WeakMethod(self._seed)
+            os.register_at_fork(after_in_child=lambda: (again := seed()) and again())
+
+    def _seed(self) -> None:
+        self._bits = random.Random().getrandbits
 
     def generate_span_id(self) -> int:
-        return secrets.randbits(64) or 1
+        return self._bits(64) or 1
 
     def generate_trace_id(self) -> int:
-        return secrets.randbits(128) or 1
+        return self._bits(128) or 1
 
     def is_trace_id_random(self) -> bool:
         return True
 
 
+class Always(Sampler):
+    """Records every span, without the look at the parent that OpenTelemetry's own takes. A vendor's
+    `tracestate` is the business of the provider it came from."""
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: otel.SpanKind | None = None,
+        attributes: types.Attributes = None,
+        links: Sequence[otel.Link] | None = None,
+        trace_state: otel.TraceState | None = None,
+    ) -> SamplingResult:
+        return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
+
+    def get_description(self) -> str:
+        return "Always"
+
+
 def make_provider(
-    processors: Sequence[SpanProcessor], service_name: str = "", ids: IdGenerator | None = None
+    processor: SpanProcessor, service_name: str = "", ids: IdGenerator | None = None
 ) -> TracerProvider:
     """A provider that keeps every span whole, whatever limits the environment sets for others."""
     provider = TracerProvider(
-        sampler=ALWAYS_ON,
+        sampler=Always(),
         resource=_resource(service_name),
         # Delivery is ended by the client, in bounded time.
         shutdown_on_exit=False,
@@ -58,8 +88,7 @@ def make_provider(
             max_span_attribute_length=SpanLimits.UNSET,
         ),
     )
-    for processor in processors:
-        provider.add_span_processor(processor)
+    provider.add_span_processor(processor)
     return provider
 
 
@@ -107,7 +136,7 @@ class NestingTracer(otel.Tracer):
     def __init__(self, tracer: otel.Tracer) -> None:
         self._tracer = tracer
 
-    def start_span(  # noqa: PLR0913 - the signature is OpenTelemetry's
+    def start_span(
         self,
         name: str,
         context: Context | None = None,
@@ -130,7 +159,7 @@ class NestingTracer(otel.Tracer):
             set_status_on_exception,
         )
 
-    def start_as_current_span(  # noqa: PLR0913 - the signature is OpenTelemetry's
+    def start_as_current_span(  # noqa: PLR0913, PLR0917 - the signature is OpenTelemetry's
         self,
         name: str,
         context: Context | None = None,
@@ -141,7 +170,7 @@ class NestingTracer(otel.Tracer):
         record_exception: bool = True,
         set_status_on_exception: bool = True,
         end_on_exit: bool = True,
-    ):  # noqa: ANN201 - a context manager of OpenTelemetry's own kind
+    ):
         span = self.start_span(
             name,
             context,

@@ -1,5 +1,6 @@
 """Traces read back from the server: by id, and by filter."""
 
+import functools
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -55,7 +56,7 @@ def search_traces(
 ) -> "pd.DataFrame": ...
 
 
-def search_traces(  # noqa: PLR0913 - the signature is MLflow's
+def search_traces(
     experiment_ids: list[str] | None = None,
     filter_string: str | None = None,
     max_results: int | None = 100,
@@ -78,9 +79,10 @@ def search_traces(  # noqa: PLR0913 - the signature is MLflow's
     infos = _search(client, experiment_ids, filter_string, max_results, order_by)
     if include_spans and infos:
         with ThreadPoolExecutor(READ_THREADS, "tracelake-read") as pool:
-            spans = list(pool.map(lambda info: _spans(client, str(info["trace_id"])), infos))
+            ids = [str(info["trace_id"]) for info in infos]
+            spans = list(pool.map(functools.partial(_spans, client), ids))
     else:
-        spans = [[] for _ in infos]
+        spans = [list[dict[str, Any]]() for _ in infos]
     traces = [Trace.from_json(info, each) for info, each in zip(infos, spans, strict=True)]
     return _frame(traces) if return_type == "pandas" else traces
 

@@ -18,7 +18,7 @@ from tracelake.sdk.encode import untag
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """Feedback or an expectation. An answer that is still on its way has an empty `assessment_id`."""
+    """Feedback or an expectation. One that is still on its way has an empty `assessment_id`."""
 
     name: str
     value: Any

@@ -27,7 +27,7 @@ class Rest:
     def __init__(self, http: Http) -> None:
         self._http = http
 
-    def call(  # noqa: PLR0913 - one request is exactly these
+    def call(
         self,
         destination: Destination,
         method: str,

@@ -178,5 +178,5 @@ class SdkSettings:
 def load_settings(
     given: Mapping[str, str | None] | None = None, environ: Mapping[str, str] | None = None
 ) -> SdkSettings:
-    """Settings from code, then environment, then defaults. Raises InvalidInput naming the bad one."""
+    """From code, then environment, then defaults. Raises InvalidInput naming the bad one."""
     return SdkSettings(**load(SETTINGS, given, environ))

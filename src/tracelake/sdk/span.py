@@ -19,6 +19,8 @@ from tracelake.sdk.encode import attribute_value, clean_text, short_repr, untag
 from tracelake.sdk.provider import parent_for
 from tracelake.sdk.traces import trace_id_text, trace_of
 
+_OK = Status(StatusCode.OK)
+
 
 class LiveSpan:
     """A span that is being recorded. No method raises or blocks; after the end they do nothing."""
@@ -179,16 +181,17 @@ class Active:
             self._token = None
 
     def suspend(self) -> None:
-        """Leave, and come back later with whatever the body had made current: a generator's yield."""
+        """Leave at a generator's yield; `enter` comes back to what its body had made current."""
         self._context = get_current()
         self.leave()
 
     def succeed(self) -> None:
         """End the span; OK unless the code said otherwise."""
         with self._client.guard:
-            if isinstance(self.span, OtelSpan) and self.span.status.is_unset:
-                self.span.set_status(StatusCode.OK)
-            self.span.end()
+            span = self.span
+            if isinstance(span, OtelSpan) and span.status.status_code is StatusCode.UNSET:
+                span.set_status(_OK)
+            span.end()
 
     def fail(self, error: BaseException) -> None:
         with self._client.guard:

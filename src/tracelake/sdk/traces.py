@@ -5,13 +5,14 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import SpanContext, get_current_span
 
 from tracelake.model.ids import TRACE_PREFIX
+from tracelake.sdk.attributes import SPAN_INPUTS, SPAN_OUTPUTS
 from tracelake.sdk.delivery import Finished, Write
 from tracelake.sdk.destination import Destination
 from tracelake.sdk.guard import Guard
@@ -27,6 +28,7 @@ class OpenTrace:
     """A trace with spans that have not ended. `root` is the first span of it in this process."""
 
     root: Span
+    root_span_id: int
     destination: Destination
     open_spans: int = 0
     writes: list[Write] = field(default_factory=list[Write])
@@ -76,24 +78,25 @@ class OpenTraces(SpanProcessor):
         return getattr(self._thread, "last_trace_id", None)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        with self._guard:
+        try:
+            own = span.get_span_context()
             trace = trace_of(get_current_span(parent_context))
             if trace is None:
-                trace = OpenTrace(span, self._destination())
+                trace = OpenTrace(span, own.span_id, self._destination())
                 if self._root_attributes:
                     span.set_attributes(self._root_attributes)
             setattr(span, _MARK, trace)
-            trace_id = span.get_span_context().trace_id
             with self._lock:
                 trace.open_spans += 1
-                self._open[trace_id] = trace
+                self._open[own.trace_id] = trace
                 if len(self._open) > MAX_OPEN_TRACES:
                     del self._open[next(iter(self._open))]
+        except Exception as error:
+            self._guard.failed(error)
 
     def on_end(self, span: ReadableSpan) -> None:
-        with self._guard:
-            context = span.get_span_context()
-            assert context is not None
+        try:
+            context = cast("SpanContext", span.get_span_context())
             with self._lock:
                 trace = self._open.get(context.trace_id)
                 if trace is not None:
@@ -102,8 +105,10 @@ class OpenTraces(SpanProcessor):
                         del self._open[context.trace_id]
             destination = self._destination() if trace is None else trace.destination
             self._put(Finished(destination, span), _size_bytes(span))
-            if trace is not None and trace.root.get_span_context().span_id == context.span_id:
+            if trace is not None and trace.root_span_id == context.span_id:
                 self._root_ended(trace, trace_id_text(context.trace_id))
+        except Exception as error:
+            self._guard.failed(error)
 
     def _root_ended(self, trace: OpenTrace, trace_id: str) -> None:
         self.last_trace_id = trace_id
@@ -116,7 +121,11 @@ class OpenTraces(SpanProcessor):
 
 def _size_bytes(span: ReadableSpan) -> int:
     """About how much memory a span holds: its texts, and a little for the rest."""
-    total = 500
-    for value in (span.attributes or {}).values():
-        total += len(value) if isinstance(value, (str, bytes)) else 50
-    return total
+    attributes = span.attributes or {}
+    inputs = attributes.get(SPAN_INPUTS)
+    if isinstance(inputs, str):
+        # A span of ours holds next to nothing else, and walking all attributes costs microseconds.
+        outputs = attributes.get(SPAN_OUTPUTS)
+        return 1000 + len(inputs) + (len(outputs) if isinstance(outputs, str) else 0)
+    texts = (len(value) for value in attributes.values() if isinstance(value, (str, bytes)))
+    return 1000 + 50 * len(attributes) + sum(texts)
