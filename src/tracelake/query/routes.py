@@ -50,16 +50,12 @@ def _experiment_routes(routes: APIRouter, experiments: Experiments) -> None:
     def find_experiments(
         name: str | None = None, max_results: PageSize = 1000, page_token: str | None = None
     ) -> JsonAnswer:
-        """All experiments, newest first; or the one with this exact `name`, 404 without it."""
-        if name is not None:
-            found, token = [experiments.get_by_name(name)], None
-        else:
-            page = experiments.find(max_results=max_results, page_token=page_token)
-            found, token = page.experiments, page.next_page_token
+        """All experiments, newest first; with `name`, the one of exactly this name, or none."""
+        page = experiments.find(name=name, max_results=max_results, page_token=page_token)
         return JsonAnswer(
             {
-                "experiments": [wire.experiment_to_json(item) for item in found],
-                "next_page_token": token,
+                "experiments": [wire.experiment_to_json(item) for item in page.experiments],
+                "next_page_token": page.next_page_token,
             }
         )
 

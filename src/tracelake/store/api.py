@@ -268,8 +268,14 @@ class Experiments(Protocol):
         """Raises NotFound."""
         ...
 
-    def find(self, *, max_results: int = 1000, page_token: str | None = None) -> ExperimentPage:
-        """All experiments, newest first."""
+    def find(
+        self,
+        *,
+        name: str | None = None,
+        max_results: int = 1000,
+        page_token: str | None = None,
+    ) -> ExperimentPage:
+        """Experiments, newest first: all, or those of exactly this name, which is one or none."""
         ...
 
 

@@ -65,10 +65,18 @@ class SqlExperiments:
             raise NotFound(f"No experiment named {name!r}")
         return experiment_of(row)
 
-    def find(self, *, max_results: int = 1000, page_token: str | None = None) -> ExperimentPage:
+    def find(
+        self,
+        *,
+        name: str | None = None,
+        max_results: int = 1000,
+        page_token: str | None = None,
+    ) -> ExperimentPage:
         query = (
             select(experiments).order_by(experiments.c.experiment_id.desc()).limit(max_results + 1)
         )
+        if name is not None:
+            query = query.where(experiments.c.name == name)
         if page_token is not None:
             (before,) = decode_token(page_token, "experiments", (int,))
             query = query.where(experiments.c.experiment_id < before)
