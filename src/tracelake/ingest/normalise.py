@@ -31,7 +31,7 @@ _RESOURCE_TAGS: Final = 64
 """A resource with more attributes than this keeps the rest in the payload only."""
 _MAX_TIME_NS: Final = 2**63 - 1
 _NO_ID: Final = (b"", bytes(8))
-_NOT_TAGS: Final = ("telemetry.sdk.", "mlflow.")
+_NOT_TAGS: Final = ("telemetry.", "mlflow.", "process.", "host.", "os.", "service.instance.id")
 
 
 def parts_of(
