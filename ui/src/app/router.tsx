@@ -1,5 +1,6 @@
 // Every address of the UI, and what may stand in it. Pages are chunks of their own.
 import {
+  type ErrorComponentProps,
   createRootRoute,
   createRoute,
   createRouter,
@@ -51,8 +52,8 @@ const session = createRoute({
 
 const routeTree = root.addChildren([experiments, traces, trace, sessions, session]);
 
-function PageFailed({ error, reset }: { error: Error; reset: () => void }): ReactNode {
-  return <ErrorState error={error} onRetry={reset} />;
+function PageFailed({ error, reset }: ErrorComponentProps): ReactNode {
+  return <ErrorState error={error instanceof Error ? error : new Error(String(error))} onRetry={reset} />;
 }
 
 export function createAppRouter(history?: RouterHistory) {

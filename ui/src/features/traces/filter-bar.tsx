@@ -122,7 +122,6 @@ export function FilterBar({ applied, onApply, busy, error, observed, inputRef }:
         >
           {suggestions.map((suggestion, index) => (
             // The keys of this option are those of the input, which keeps the focus.
-            // oxlint-disable-next-line jsx-a11y/click-events-have-key-events
             <li
               key={suggestion.insert}
               id={`${id}-${index}`}

@@ -127,7 +127,6 @@ function TraceRow({ trace, index, top, active, onActivate, onOpen, onAddClause }
   const tokens = trace.token_usage;
   return (
     // The grid takes the keys; the link in the name is there for a new tab.
-    // oxlint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus
     <div
       role="row"
       id={`row-${trace.trace_id}`}

@@ -71,7 +71,7 @@ export function useTraces(key: TracesKey, live: boolean, isAtTop: () => boolean)
     (pages: ListPage[], fresh: TraceInfo[]) => {
       cache.setQueryData(
         tracesQuery(key).queryKey,
-        (data: InfiniteData<ListPage, Cursor> | undefined) =>
+        (data: InfiniteData<ListPage> | undefined) =>
           data && { ...data, pages: prepend(pages, fresh) },
       );
       if (fresh.length > 0) setHeld({ listId, ...NOTHING });
