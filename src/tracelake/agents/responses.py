@@ -4,7 +4,7 @@ Items and events are plain dicts, because an agent may pass on kinds that we do 
 """
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NotRequired, TypedDict, cast
 
 from tracelake.model.errors import InvalidInput
@@ -24,6 +24,8 @@ class ResponsesRequest(TypedDict):
     input: list[Item]
     context: NotRequired[Context]
     custom_inputs: NotRequired[dict[str, Any]]
+    client_request_id: NotRequired[str]
+    databricks_options: NotRequired[dict[str, Any]]
     stream: NotRequired[bool]
     temperature: NotRequired[float]
     max_output_tokens: NotRequired[int]
@@ -100,6 +102,7 @@ def read_response(answer: object) -> ResponsesResponse:
     """
     if isinstance(answer, str):
         answer = {"output": [create_text_output_item(answer)]}
+    answer = plain(answer)
     if not isinstance(answer, Mapping):
         raise InvalidInput(
             f"predict must return a dict with `output` or a string, not {type(answer).__name__}"
@@ -115,9 +118,19 @@ def read_event(event: object) -> Event:
     """An event of an agent's stream. A string stands for a text delta."""
     if isinstance(event, str):
         return create_text_delta(event, "msg_stream")
-    if not isinstance(event, dict) or not isinstance(event.get("type"), str):  # pyright: ignore[reportUnknownMemberType]
+    event = plain(event)
+    fields = cast("Event", event if isinstance(event, dict) else {})
+    if not isinstance(fields.get("type"), str):
         raise InvalidInput("predict_stream must yield dicts with `type`, or strings")
-    return cast("Event", event)
+    if fields["type"] == "response.output_item.done" and not isinstance(fields.get("item"), dict):
+        raise InvalidInput("a response.output_item.done event must carry its `item`")
+    return fields
+
+
+def plain(value: object) -> object:
+    """What a Pydantic object holds, as plain values; anything else as it is."""
+    dump: Callable[..., object] | None = getattr(value, "model_dump", None)
+    return value if dump is None else dump(exclude_none=True)
 
 
 def gather_response(events: Iterable[Event]) -> ResponsesResponse:
