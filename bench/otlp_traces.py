@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -13,61 +13,13 @@ TRACE_BYTES: Final = 28 * 1024
 SPANS: Final = 10
 _PLACEHOLDER: Final = bytes(range(0xA0, 0xB0))
 _WORDS: Final = tuple(
-    [
-        "the",
-        "order",
-        "refund",
-        "shipping",
-        "delayed",
-        "customer",
-        "account",
-        "invoice",
-        "address",
-        "please",
-        "check",
-        "status",
-        "of",
-        "your",
-        "parcel",
-        "number",
-        "item",
-        "price",
-        "discount",
-        "code",
-        "payment",
-        "card",
-        "declined",
-        "retry",
-        "warehouse",
-        "stock",
-        "size",
-        "colour",
-        "exchange",
-        "return",
-        "label",
-        "email",
-        "phone",
-        "date",
-        "tomorrow",
-        "yesterday",
-        "policy",
-        "allows",
-        "days",
-        "within",
-        "original",
-        "packaging",
-        "receipt",
-        "confirm",
-        "thank",
-        "you",
-        "sorry",
-        "for",
-        "inconvenience",
-        "let",
-        "me",
-        "look",
-        "into",
-    ]
+    """
+the order refund shipping delayed customer account invoice address please check
+status of your parcel number item price discount code payment card declined retry
+warehouse stock size colour exchange return label email phone date tomorrow yesterday
+policy allows days within original packaging receipt confirm thank you sorry for
+inconvenience let me look into
+""".split()
 )
 
 
@@ -160,7 +112,7 @@ def _resource_spans(chooser: random.Random, number: int, i: int) -> bytes:
 
 def _span(
     i: int, span_id: bytes, parent: bytes, name: str, start_ns: int, end_ns: int,
-    attributes: dict[str, str | int],
+    attributes: Mapping[str, str | int],
 ) -> Span:  # fmt: skip
     return Span(
         trace_id=_placeholder(i),

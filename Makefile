@@ -1,0 +1,34 @@
+# The same commands for people and CI. Needs Python 3.11+ and make.
+.PHONY: start test install check bench-ingest bench-sdk
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+
+start: install  ## run the server with its UI on http://127.0.0.1:5050
+	$(PYTHON) -m tracelake server
+
+test: check  ## everything CI runs
+	$(PYTHON) -m pytest
+
+install: $(VENV)/installed  ## make the environment and build the UI
+
+check: install  ## style, types, walls
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/pyright
+	$(VENV)/bin/lint-imports
+	$(PYTHON) hatch_build.py run check
+
+bench-ingest: install  ## traces a second, durable, beside the raw disk
+	cd bench && ../$(PYTHON) ingest.py
+
+bench-sdk: install  ## what tracing costs in the user's process
+	cd bench && ../$(PYTHON) sdk.py
+
+$(VENV)/installed: requirements.lock pyproject.toml ui/package-lock.json $(shell find ui/src -type f)
+	test -x $(PYTHON) || python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --require-hashes -r requirements.lock
+	$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation -e .
+	$(PYTHON) hatch_build.py ci --no-audit --no-fund
+	$(PYTHON) hatch_build.py run build
+	touch $@
