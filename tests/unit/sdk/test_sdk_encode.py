@@ -9,7 +9,7 @@ import random
 import uuid
 from decimal import Decimal
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pydantic
@@ -36,10 +36,10 @@ def same(left: Any, right: Any) -> bool:
         case float() if math.isnan(left):
             return isinstance(right, float) and math.isnan(right)
         case list():
-            items: list[Any] = left
+            items = cast("list[Any]", left)
             return len(items) == len(right) and all(map(same, items, right))
         case dict():
-            shape: dict[str, Any] = left
+            shape = cast("dict[str, Any]", left)
             return shape.keys() == right.keys() and all(same(shape[k], right[k]) for k in shape)
         case _:
             return type(left) is type(right) and left == right
