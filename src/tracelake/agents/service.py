@@ -191,8 +191,8 @@ class AgentService:
     async def deploy(self, wish: Deploy, *, wait_s: float) -> Endpoint:
         """Create an endpoint or update what it serves; answers when that is decided.
 
-        After `wait_s` it answers anyway and the work goes on: `update` tells how far. Raises InvalidInput,
-        NotFound, and Conflict while an earlier update of this endpoint runs.
+        After `wait_s` it answers anyway and the work goes on: `update` tells how far. Raises
+        InvalidInput, NotFound, and Conflict while an earlier update of this endpoint runs.
         """
         name = wish.endpoint_name or default_endpoint_name(wish.agent_name)
         check_endpoint_name(name)
