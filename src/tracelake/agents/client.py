@@ -1,4 +1,4 @@
-"""Deploying from a user's machine: package the file, register it, serve it, wait."""
+"""Deploying from a user's machine: package the file, register it, serve it, wait for it."""
 
 import json
 import secrets

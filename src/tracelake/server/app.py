@@ -8,8 +8,10 @@ from pathlib import Path
 from fastapi import APIRouter, Depends, FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
+from tracelake.agents import routes as agents
+from tracelake.agents.service import AgentService
 from tracelake.ingest.admission import Admission
 from tracelake.ingest.commit import GroupCommitter
 from tracelake.ingest.prices import PriceTable
@@ -25,7 +27,7 @@ from tracelake.store.open import Store, open_store
 UI_FOLDER = Path(__file__).parent / "ui"
 
 
-def create_app(settings: ServerSettings) -> ASGIApp:
+def create_app(settings: ServerSettings) -> "FrontDoor":
     """Everything the server is, on a store that is opened here and closed at shutdown."""
     settings.home.mkdir(parents=True, exist_ok=True)
     store = open_store(settings.store_url)
@@ -35,12 +37,18 @@ def create_app(settings: ServerSettings) -> ASGIApp:
     committer = GroupCommitter(store.spans)
     otlp = OtlpTraces(admission, committer, store.experiments, prices, authorise, answer_error)
 
+    deployed = AgentService(
+        store.agents, store.experiments, settings.home, lambda: settings.base_url
+    )
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as running:
             running.callback(store.close)
             committer.start()
             running.callback(committer.stop)
+            await deployed.start()
+            running.push_async_callback(deployed.stop)
             yield
 
     app = FastAPI(
@@ -54,19 +62,25 @@ def create_app(settings: ServerSettings) -> ASGIApp:
     add_error_handlers(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.include_router(_query_router(store))
+    app.include_router(agents.router(deployed))
     app.include_router(health.router(registry, store.experiments, app.version))
     if (UI_FOLDER / "assets").is_dir():
         app.mount("/assets", ui.Assets(directory=UI_FOLDER / "assets"))
     app.include_router(ui.router(UI_FOLDER))
-    return FrontDoor(otlp, app)
+    return FrontDoor(otlp, app, deployed)
 
 
 class FrontDoor:
     """Sends spans straight to `ingest`, past the middleware of every other request."""
 
-    def __init__(self, otlp: OtlpTraces, app: FastAPI) -> None:
+    def __init__(self, otlp: OtlpTraces, app: FastAPI, deployed: AgentService) -> None:
         self.otlp = otlp
         self.app = app
+        self._deployed = deployed
+
+    async def stop_agents(self) -> None:
+        """Stop agents while the server still listens, so that it gets their last spans."""
+        await self._deployed.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == OTLP_PATH and scope["method"] == "POST":

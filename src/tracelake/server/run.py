@@ -8,21 +8,28 @@ from collections.abc import Callable
 
 import uvicorn
 
-from tracelake.server.app import create_app
+from tracelake.server.app import FrontDoor, create_app
 from tracelake.server.settings import ServerSettings
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which says when it is ready."""
+    """uvicorn's server, which says when it is ready, and stops agents before it stops listening."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, door: FrontDoor, on_ready: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._door = door
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._door.stop_agents()
+        await super().shutdown(sockets)
 
 
 def run_server(settings: ServerSettings, on_ready: Callable[[], None] | None = None) -> int:
@@ -40,8 +47,9 @@ def run_server(settings: ServerSettings, on_ready: Callable[[], None] | None = N
         if on_ready is not None:
             on_ready()
 
+    door = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        door,
         host=settings.host,
         port=settings.port,
         loop="auto",
@@ -53,7 +61,7 @@ def run_server(settings: ServerSettings, on_ready: Callable[[], None] | None = N
         server_header=False,
         timeout_graceful_shutdown=10,
     )
-    server = _Server(config, ready)
+    server = _Server(config, door, ready)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         try:
             runner.run(server.serve())

@@ -21,6 +21,7 @@ from tracelake.store.experiments import SqlExperiments
 from tracelake.store.leases import SqlLeases
 from tracelake.store.migrate import upgrade
 from tracelake.store.reader import SqlTraceReader
+from tracelake.store.registry import AgentRegistry, SqlAgentRegistry
 from tracelake.store.writer import SqlSpanWriter
 
 
@@ -37,6 +38,7 @@ class Store:
     analytics: Analytics
     changes: Changes
     leases: Leases
+    agents: AgentRegistry
 
     def close(self) -> None:
         self.database.close()
@@ -63,4 +65,5 @@ def open_store(url: str) -> Store:
         analytics=SqlAnalytics(database),
         changes=SqlChanges(database),
         leases=SqlLeases(database),
+        agents=SqlAgentRegistry(database),
     )

@@ -22,6 +22,7 @@ def upgrade() -> None:
     _create_traces()
     _create_assessments()
     _create_bookkeeping()
+    _create_agents()
 
 
 def _create_traces() -> None:
@@ -140,6 +141,44 @@ def _create_bookkeeping() -> None:
         sa.Column("holder", sa.Text, nullable=False),
         sa.Column("expires_ms", sa.BigInteger, nullable=False),
     )
+
+
+def _create_agents() -> None:
+    op.create_table(
+        "agent_packages",
+        sa.Column("sha256", sa.Text, primary_key=True),
+        sa.Column("content", sa.LargeBinary, nullable=False),
+    )
+    op.create_table(
+        "agent_versions",
+        sa.Column("agent_name", sa.Text, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("experiment_id", sa.Text),
+        sa.Column("sha256", sa.Text, nullable=False),
+        sa.Column("size_bytes", sa.BigInteger, nullable=False),
+        sa.Column("manifest", Json, nullable=False),
+        sa.Column("created_ms", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("agent_name", "version", name="pk_agent_versions"),
+        sa.ForeignKeyConstraint(
+            ["sha256"], ["agent_packages.sha256"], name="fk_agent_versions_sha256"
+        ),
+    )
+    op.create_table(
+        "endpoints",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("agent_name", sa.Text, nullable=False),
+        sa.Column("agent_version", sa.Integer, nullable=False),
+        sa.Column("experiment_id", sa.Text, nullable=False),
+        sa.Column("environment", Json, nullable=False),
+        sa.Column("created_ms", sa.BigInteger, nullable=False),
+        sa.Column("updated_ms", sa.BigInteger, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["agent_name", "agent_version"],
+            ["agent_versions.agent_name", "agent_versions.version"],
+            name="fk_endpoints_agent_version",
+        ),
+    )
+    op.create_index("ix_endpoints_agent", "endpoints", ["agent_name"])
 
 
 def _usage_and_cost() -> list[sa.Column[Any]]:
