@@ -60,6 +60,7 @@ class Receiver:
     rest: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict[Any, Any])
     hang_s: float = 0.0
     max_body_bytes: int = 1 << 40
+    accept_any_write: bool = False
     released: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -153,6 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(shape, status)
         elif self.path.startswith("/api/v1/experiments"):
             self._experiments(told)
+        elif owner.accept_any_write:
+            self._json({})
         else:
             self._json({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "not here"}, 404)
 
