@@ -1,0 +1,137 @@
+"""What a server answers to input it cannot take, and that it goes on."""
+
+import gzip
+import http.client
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.conftest import RunningServer, start_server
+from tests.spans import make_request, make_span, public_id
+
+PROTOBUF = "application/x-protobuf"
+GOOD = make_request([make_span(1, 1)]).SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    home = tmp_path_factory.mktemp("home")
+    running = start_server(home, f"sqlite:///{Path(home) / 'tracelake.db'}")
+    yield running
+    running.process.terminate()
+    assert running.process.wait(20) in (0, -15)
+
+
+def call(
+    server: RunningServer, method: str, path: str, body: bytes = b"", **headers: str
+) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, path, body, named)
+    answer = connection.getresponse()
+    data = answer.read()
+    connection.close()
+    return answer.status, json.loads(data) if data else None
+
+
+def send(server: RunningServer, body: bytes, **headers: str) -> tuple[int, Any]:
+    return call(server, "POST", "/v1/traces", body, **({"content_type": PROTOBUF} | headers))
+
+
+def still_good(server: RunningServer) -> None:
+    assert send(server, GOOD)[0] == 200
+    assert call(server, "GET", f"/api/v1/traces/{public_id(1)}")[1]["span_count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "says"),
+    [
+        (b"\xff\xff\xff", {}, 400, "protobuf"),
+        (b"", {}, 400, "empty"),
+        (b"{not json", {"content_type": "application/json"}, 400, "JSON"),
+        (b'{"resourceSpans": 3}', {"content_type": "application/json"}, 400, "OTLP"),
+        (b"not gzip", {"content_encoding": "gzip"}, 400, "compressed"),
+        (gzip.compress(GOOD)[:-9], {"content_encoding": "gzip"}, 400, "too early"),
+        (GOOD, {"content_type": "text/plain"}, 415, "text/plain"),
+        (GOOD, {"content_encoding": "br"}, 415, "br"),
+        (GOOD, {"x_mlflow_experiment_id": "77"}, 404, "No experiment with id 77"),
+        (GOOD, {"x_mlflow_experiment_id": "abc"}, 404, "abc"),
+    ],
+)
+def test_a_body_that_cannot_be_read(
+    server: RunningServer, body: bytes, headers: dict[str, str], status: int, says: str
+) -> None:
+    got, answer = send(server, body, **headers)
+    assert got == status
+    assert says in answer["message"]
+    still_good(server)
+
+
+def test_huge_bodies_and_bombs_leave_the_memory_bounded(server: RunningServer) -> None:
+    process = psutil.Process(server.process.pid)
+    still_good(server)
+    before = process.memory_info().rss
+    assert send(server, bytes(200 * 1024 * 1024))[0] == 413
+    bomb = gzip.compress(bytes(500 * 1024 * 1024), 1)
+    assert send(server, bomb, content_encoding="gzip")[0] == 413
+    assert process.memory_info().rss - before < 300 * 1024 * 1024
+    still_good(server)
+
+
+def test_a_filter_says_where_it_is_wrong(server: RunningServer) -> None:
+    body = json.dumps({"filter": "status = 'OK' AND nam = 'x'"}).encode()
+    status, answer = call(
+        server, "POST", "/api/v1/traces/search", body, content_type="application/json"
+    )
+    assert (status, answer["column"]) == (400, 19)
+
+
+def test_huge_integers_and_surrogates(server: RunningServer) -> None:
+    def span(value: str) -> bytes:
+        ids = f'"traceId":"{7:032x}","spanId":"{7:016x}"'
+        one = f'{{{ids},"name":"n","attributes":[{{"key":"k","value":{value}}}]}}'
+        return f'{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{one}]}}]}}]}}'.encode()
+
+    as_json = {"content_type": "application/json"}
+    assert send(server, span('{"intValue": 99999999999999999999999}'), **as_json)[0] == 400
+    assert send(server, span(r'{"stringValue": "\ud800"}'), **as_json)[0] == 400
+    still_good(server)
+
+
+def test_odd_values_are_stored_whole(server: RunningServer) -> None:
+    big = make_span(20, 1, big="x" * 1_000_000)
+    many = make_span(20, 2, 1)
+    for n in range(10_000):
+        many.attributes.add(key=f"key_{n}").value.int_value = n
+    nan = make_span(20, 3, 1, nan=struct.unpack("d", struct.pack("d", float("nan")))[0])
+    backwards = make_span(20, 4, 1)
+    backwards.end_time_unix_nano = backwards.start_time_unix_nano - 1_000_000_000
+    assert send(server, make_request([big, many, nan, backwards]).SerializeToString())[0] == 200
+    spans = call(server, "GET", f"/api/v1/traces/{public_id(20)}/spans")[1]["spans"]
+    told = {span["span_id"]: span for span in spans}
+    assert len(told[f"{1:016x}"]["attributes"]["big"]) == 1_000_000
+    assert len(told[f"{2:016x}"]["attributes"]) == 10_000
+    assert told[f"{3:016x}"]["attributes"]["nan"] == {"$double": "NaN"}
+    ended, started = (
+        told[f"{4:016x}"][key] for key in ("end_time_unix_nano", "start_time_unix_nano")
+    )
+    assert ended == started - 1_000_000_000
+    still_good(server)
+
+
+def test_ids_and_times_that_cannot_be(server: RunningServer) -> None:
+    for field, value in (("trace_id", bytes(16)), ("span_id", b"12"), ("trace_id", b"")):
+        span = make_span(30, 1)
+        setattr(span, field, value)
+        status, answer = send(server, make_request([span]).SerializeToString())
+        assert status == 400
+        assert field in answer["message"]
+    late = make_span(30, 1)
+    late.end_time_unix_nano = 2**64 - 1
+    assert send(server, make_request([late]).SerializeToString())[0] == 400
+    still_good(server)

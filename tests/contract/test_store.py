@@ -1,0 +1,160 @@
+"""What `store/api.py` promises, on every engine."""
+
+import itertools
+
+import pytest
+
+from tests.spans import make_span, public_id, write
+from tracelake.model.entities import AssessmentSource, SourceType, TokenUsage, TraceState
+from tracelake.model.errors import AlreadyExists, NotFound
+from tracelake.store.api import NewAssessment
+from tracelake.store.open import Store
+
+
+def test_spans_in_any_order_make_the_same_trace(store: Store) -> None:
+    spans = [
+        make_span(1, 1, name="root", session__id="s"),
+        make_span(1, 2, 1, error=True),
+        make_span(1, 3, 2),
+    ]
+    for n, order in enumerate(itertools.permutations(range(3)), start=10):
+        for at in order:
+            span = spans[at]
+            span.trace_id = n.to_bytes(16)
+            write(store, span)
+        info = store.traces.get_trace(public_id(n))
+        assert (info.state, info.name, info.span_count) == (TraceState.OK, "root", 3)
+        assert (info.error_count, info.session_id) == (1, "s")
+        assert info.execution_duration_ns == 7_000_000
+
+
+def test_a_span_sent_twice_is_stored_once(store: Store) -> None:
+    span = make_span(1, 1)
+    write(store, span, span)
+    write(store, span)
+    assert store.traces.get_trace(public_id(1)).span_count == 1
+    assert len(store.traces.get_spans(public_id(1)).spans) == 1
+
+
+def test_a_trace_without_its_root_is_in_progress(store: Store) -> None:
+    write(store, make_span(1, 2, 1))
+    assert store.traces.get_trace(public_id(1)).state is TraceState.IN_PROGRESS
+
+
+def test_usage_of_an_agent_hides_that_of_its_calls(store: Store) -> None:
+    for number, parent in ((1, None), (2, 1)):
+        span = make_span(
+            1, number, parent, gen_ai__usage__input_tokens=10, gen_ai__usage__output_tokens=5
+        )
+        write(store, span)
+    assert store.traces.get_trace(public_id(1)).token_usage == TokenUsage(10, 5, 15)
+
+
+def test_cost_from_model_and_usage(store: Store) -> None:
+    write(
+        store,
+        make_span(
+            1,
+            1,
+            gen_ai__request__model="gpt-4o",
+            gen_ai__provider__name="openai",
+            gen_ai__usage__input_tokens=1000,
+            gen_ai__usage__output_tokens=100,
+        ),
+    )
+    cost = store.traces.get_trace(public_id(1)).cost
+    assert cost is not None
+    assert cost.total_cost == pytest.approx(0.0035)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", {1, 2, 3}),
+        ("status = 'ERROR'", {2}),
+        ("NOT status = 'ERROR'", {1, 3}),
+        ("tags.env = 'prod'", {1}),
+        ("tags.env != 'prod'", {2}),
+        ("NOT tags.env = 'prod'", {2, 3}),
+        ("tags.env IS NULL OR user = 'u1'", {1, 3}),
+        ("span.type = 'TOOL' AND span.status = 'ERROR'", {3}),
+        ("span.type = 'TOOL' AND span.name = 'root'", set[int]()),
+        ("span.attributes.colour LIKE 'bl%'", {1}),
+        ("NOT (span.attributes.colour = 'blue' OR status = 'ERROR')", {3}),
+        ("name ILIKE 'ROOT' AND execution_time_ms >= 5", {1, 2, 3}),
+        ("trace.text LIKE '%Zürich%'", {2}),
+        ("user RLIKE '^u[12]$'", {1}),
+        ("feedback.score >= 0.5", {3}),
+    ],
+)
+def test_search(store: Store, text: str, found: set[int]) -> None:
+    write(
+        store,
+        make_span(1, 1, name="root", mlflow__traceTag__env="prod", user__id="u1", colour="blue"),
+        make_span(1, 2, 1, mlflow__spanType="TOOL"),
+        make_span(2, 1, name="root", error=True, mlflow__traceTag__env="test", city="Zürich"),
+        make_span(3, 1, name="root"),
+        make_span(3, 2, 1, error=True, mlflow__spanType="TOOL"),
+    )
+    feedback = NewAssessment("score", "feedback", 0.9, AssessmentSource(SourceType.HUMAN))
+    store.assessments.add(public_id(3), feedback)
+    page = store.traces.find_traces(filter=text)
+    assert {int(info.trace_id[3:], 16) for info in page.traces} == found
+
+
+def test_pages_hold_every_trace_once(store: Store) -> None:
+    write(store, *(make_span(n, 1) for n in range(1, 26)))
+    seen: list[str] = []
+    token: str | None = None
+    while True:
+        page = store.traces.find_traces(max_results=7, page_token=token)
+        seen += [info.trace_id for info in page.traces]
+        token = page.next_page_token
+        if token is None:
+            break
+    assert sorted(seen) == [public_id(n) for n in range(1, 26)]
+
+
+def test_changes_are_read_once_and_in_order(store: Store) -> None:
+    write(store, make_span(1, 1), make_span(2, 1))
+    first = store.changes.read(0, max_traces=10, max_spans=100)
+    assert [change.info.span_count for change in first] == [1, 1]
+    last = first[-1].seq
+    assert store.changes.read(last, max_traces=10, max_spans=100) == []
+    store.editor.set_tag(public_id(1), "k", "v")
+    again = store.changes.read(last, max_traces=10, max_spans=100)
+    assert [change.info.trace_id for change in again] == [public_id(1)]
+    assert store.changes.last_seq() == again[0].seq > last
+
+
+def test_an_override_and_its_deletion(store: Store) -> None:
+    write(store, make_span(1, 1))
+    human = AssessmentSource(SourceType.HUMAN)
+    old = store.assessments.add(public_id(1), NewAssessment("ok", "feedback", True, human))
+    new = store.assessments.add(
+        public_id(1),
+        NewAssessment("ok", "feedback", False, human, overrides=old.assessment_id),
+    )
+    assert [a.value for a in store.traces.get_trace(public_id(1)).assessments] == [False]
+    store.assessments.delete(public_id(1), new.assessment_id)
+    assert [a.value for a in store.traces.get_trace(public_id(1)).assessments] == [True]
+
+
+def test_unknown_experiment_stores_nothing(store: Store) -> None:
+    with pytest.raises(NotFound, match="No experiment with id 99"):
+        write(store, make_span(1, 1), experiment_id=99)
+    assert store.traces.find_traces().traces == []
+
+
+def test_experiment_names_are_unique(store: Store) -> None:
+    store.experiments.create("a", {})
+    with pytest.raises(AlreadyExists):
+        store.experiments.create("a", {})
+
+
+def test_a_lease_has_one_holder(store: Store) -> None:
+    assert store.leases.acquire("job", "a", 60)
+    assert not store.leases.acquire("job", "b", 60)
+    store.leases.release("job", "a")
+    assert store.leases.acquire("job", "b", 0)
+    assert store.leases.acquire("job", "c", 60)

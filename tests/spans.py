@@ -1,0 +1,60 @@
+"""OTLP made by hand for tests."""
+
+from collections.abc import Sequence
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from tracelake.ingest.normalise import parts_of
+from tracelake.ingest.prices import PriceTable
+from tracelake.store.open import Store
+
+START_NS = 1_790_000_000_000_000_000
+
+
+def make_span(
+    trace: int,
+    number: int,
+    parent: int | None = None,
+    *,
+    name: str = "step",
+    error: bool = False,
+    **attributes: str | float,
+) -> Span:
+    """A span of trace `trace`; dots in attribute keys are written as two underscores."""
+    return Span(
+        trace_id=trace.to_bytes(16),
+        span_id=number.to_bytes(8),
+        parent_span_id=parent.to_bytes(8) if parent is not None else b"",
+        name=name,
+        start_time_unix_nano=START_NS + number * 1_000_000,
+        end_time_unix_nano=START_NS + number * 1_000_000 + 5_000_000,
+        attributes=[
+            KeyValue(key=key.replace("__", "."), value=_value(value))
+            for key, value in attributes.items()
+        ],
+        status=Status(code=Status.STATUS_CODE_ERROR if error else Status.STATUS_CODE_OK),
+    )
+
+
+def make_request(spans: Sequence[Span]) -> ExportTraceServiceRequest:
+    request = ExportTraceServiceRequest()
+    request.resource_spans.add().scope_spans.add().spans.extend(spans)
+    return request
+
+
+def write(store: Store, *spans: Span, experiment_id: int = 0) -> None:
+    store.spans.write(parts_of(make_request(spans), None, experiment_id, PriceTable()))
+
+
+def public_id(trace: int) -> str:
+    return f"tr-{trace:032x}"
+
+
+def _value(value: str | float) -> AnyValue:
+    if isinstance(value, int):
+        return AnyValue(int_value=value)
+    return (
+        AnyValue(double_value=value) if isinstance(value, float) else AnyValue(string_value=value)
+    )
