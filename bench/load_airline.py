@@ -65,11 +65,12 @@ def load(path: Path, experiment: str) -> Counts:
     Raises RuntimeError when something was not delivered.
     """
     tracelake.set_experiment(experiment)
+    lost_before = tracelake.lost_records()
     counts = Counts()
     for conversation in read(path):
         _write_conversation(conversation, counts)
         # One conversation at a time, so that a fast reader never fills the bounded queue.
-        if not tracelake.flush(60):
+        if not tracelake.flush(60) or tracelake.lost_records() != lost_before:
             raise RuntimeError(f"not everything was delivered: {tracelake.lost_records()}")
     return counts
 

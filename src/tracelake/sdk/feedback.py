@@ -1,5 +1,6 @@
 """Feedback and expectations about a trace or one of its spans."""
 
+import json
 import traceback
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +9,7 @@ from tracelake.model.entities import AssessmentError, AssessmentSource, SourceTy
 from tracelake.model.errors import InvalidInput
 from tracelake.model.ids import parse_trace_id
 from tracelake.sdk.client import current
-from tracelake.sdk.encode import attribute_value, clean_text
+from tracelake.sdk.encode import clean_text, json_text
 from tracelake.sdk.facts import fact_text
 from tracelake.sdk.records import Assessment
 from tracelake.sdk.rest import trace_path
@@ -36,7 +37,7 @@ def log_feedback(
     if value is None and error is None:
         raise InvalidInput("feedback needs a value or an error")
     failure = _assessment_error(error)
-    body: dict[str, Any] = {"value": attribute_value(value)}
+    body: dict[str, Any] = {"value": _json_value(value)}
     if failure is not None:
         body["error"] = {
             "error_code": failure.error_code,
@@ -78,7 +79,7 @@ def log_expectation(
         span_id=span_id,
         metadata=_metadata(metadata),
     )
-    return _log(given, {"value": attribute_value(value)})
+    return _log(given, {"value": _json_value(value)})
 
 
 def _log(given: Assessment, value: dict[str, Any]) -> Assessment:
@@ -102,6 +103,11 @@ def _log(given: Assessment, value: dict[str, Any]) -> Assessment:
         path = trace_path(given.trace_id, "assessments")
         answer = send(client, given.trace_id, "POST", path, body)
     return Assessment.from_json(answer) if answer else given
+
+
+def _json_value(value: object) -> Any:
+    """What JSON can carry of a value; bytes and special floats tagged, as everywhere."""
+    return json.loads(json_text(value))
 
 
 def _metadata(metadata: Mapping[str, Any] | None) -> dict[str, str]:

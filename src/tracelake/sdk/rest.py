@@ -49,7 +49,8 @@ class Rest:
                 timeout_s=timeout_s,
             )
         except Unreachable as error:
-            raise Unavailable(f"{destination.tracking_uri} does not answer: {error}", 0) from error
+            # The message says it all; the chain below would be three pages of a socket's life.
+            raise Unavailable(f"{destination.tracking_uri} does not answer: {error}", 0) from None
         if not 200 <= answer.status < 300:
             raise error_of(answer)
         return _json(answer)

@@ -247,6 +247,9 @@ def test_feedback_follows_its_trace(receiver: Receiver, client: Client) -> None:
         {"a": "1"},
         span.span_id,
     )
+    tracelake.log_expectation(trace_id=span.trace_id, name="odd", value=[float("nan"), b"x"])
+    odd = receiver.requests[-1][3]["expectation"]
+    assert odd == {"value": [{"$double": "NaN"}, {"$bytes": "eA=="}]}
     with pytest.raises(InvalidInput):
         tracelake.log_feedback(trace_id=span.trace_id, name="empty")
     with pytest.raises(InvalidInput):
