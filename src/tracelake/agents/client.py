@@ -13,7 +13,7 @@ from tracelake.agents.names import check_agent_name, check_environment
 from tracelake.agents.package import Package, build_package
 from tracelake.model.errors import Conflict, TracelakeError, Unavailable
 from tracelake.sdk.destination import Destination
-from tracelake.sdk.http import Http, Unreachable
+from tracelake.sdk.http import Answer, Http, Unreachable
 from tracelake.sdk.rest import Json, Rest, error_of
 from tracelake.sdk.settings import load_settings
 
@@ -87,24 +87,40 @@ class Deployer:
         try:
             answer = self._http.request("GET", f"{self.tracking_uri}/health", timeout_s=5)
         except Unreachable as error:
-            raise Unavailable(f"no Tracelake server answers at {self.tracking_uri}") from error
+            raise Unavailable(
+                f"no Tracelake server answers at {self.tracking_uri}. Start one with "
+                "`tracelake server`, or name another with --server"
+            ) from error
         if answer.status != 200:
             raise Unavailable(f"{self.tracking_uri} answers /health with HTTP {answer.status}")
+
+    def call(self, method: str, path: str, body: Json | None = None) -> Json:
+        """Any call of the server's API. Raises a TracelakeError for every answer but 2xx."""
+        return self._rest.call(self._server, method, path, body)
+
+    def post(self, path: str, body: Json) -> Answer:
+        """POST, and the answer whatever its status. Raises Unavailable without one."""
+        headers = {"Content-Type": "application/json"}
+        return self._send(path, json.dumps(body).encode(), headers)
+
+    def _send(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        try:
+            return self._http.request(
+                "POST",
+                self.tracking_uri + path,
+                token=self._server.token,
+                body=body,
+                headers=headers,
+            )
+        except Unreachable as error:
+            raise Unavailable(f"{self.tracking_uri} does not answer: {error}") from error
 
     def register(self, package: Package) -> int:
         """Upload a package; the number of the new version."""
         name = package.manifest.name
         body, content_type = _form("package", f"{name}.zip", package.content)
-        try:
-            answer = self._http.request(
-                "POST",
-                f"{self.tracking_uri}/api/v1/agents/{quote(name)}/versions",
-                token=self._server.token,
-                body=body,
-                headers={"Content-Type": content_type},
-            )
-        except Unreachable as error:
-            raise Unavailable(f"{self.tracking_uri} does not answer: {error}") from error
+        path = f"/api/v1/agents/{quote(name)}/versions"
+        answer = self._send(path, body, {"Content-Type": content_type})
         if answer.status != 200:
             raise error_of(answer)
         return int(json.loads(answer.body)["version"])
@@ -131,7 +147,7 @@ class Deployer:
             target = Destination(self.tracking_uri, self._server.token, experiment_name=experiment)
             wish["experiment_id"] = self._rest.experiment_id(target)
         began = time.monotonic()
-        endpoint = self._rest.call(self._server, "POST", "/api/v1/endpoints", wish)
+        endpoint = self.call("POST", "/api/v1/endpoints", wish)
         while True:
             update: dict[str, Any] = endpoint.get("update") or {}
             if update.get("agent_version") != version:
@@ -151,9 +167,7 @@ class Deployer:
                 raise Unavailable(f"version {version} is not ready after {seconds:.0f} s")
             waiting(seconds)
             time.sleep(_POLL_S)
-            endpoint = self._rest.call(
-                self._server, "GET", f"/api/v1/endpoints/{quote(str(endpoint['name']))}"
-            )
+            endpoint = self.call("GET", f"/api/v1/endpoints/{quote(str(endpoint['name']))}")
 
 
 def _form(field: str, file_name: str, content: bytes) -> tuple[bytes, str]:

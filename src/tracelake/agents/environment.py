@@ -15,6 +15,7 @@ from pathlib import Path
 
 import uv
 
+from tracelake.agents.requirements import Wanted, fit
 from tracelake.model.errors import TracelakeError
 
 BUILD_TIMEOUT_S = 900.0
@@ -74,13 +75,18 @@ class Environments:
         No requirement needs no network. Raises BuildFailed; a failed build leaves nothing behind
         but its log.
         """
-        key = _key(requirements)
+        wanted = fit(requirements)
+        key = _key(wanted)
         async with self._locks.setdefault(key, asyncio.Lock()):
             folder = self._home / key
             python = folder / "bin" / "python"
             built = not (folder / _READY).is_file() or not python.exists()
             if built:
-                await self._build(folder, python, requirements)
+                try:
+                    await self._build(folder, python, wanted)
+                except BaseException:
+                    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+                    raise
             # Written every time: the server's own packages may have moved since.
             await asyncio.to_thread(_write_fallback, folder)
             return Environment(python, key, built)
@@ -88,18 +94,18 @@ class Environments:
     def log_of(self, key: str) -> Path:
         return self._home / f"{key}.log"
 
-    async def _build(self, folder: Path, python: Path, requirements: str) -> None:
+    async def _build(self, folder: Path, python: Path, wanted: Wanted) -> None:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         self._home.mkdir(parents=True, exist_ok=True)
         log = self.log_of(folder.name)
         log.write_bytes(b"")
         await self._uv(log, ["venv", "--no-project", "--python", sys.executable, str(folder)])
-        if _lines(requirements):
-            listed = folder / "requirements.txt"
-            listed.write_text(requirements, "utf-8")
-            await self._uv(
-                log, ["pip", "install", "--python", str(python), "--requirement", str(listed)]
-            )
+        if wanted.requirements:
+            listed, fixed = folder / "requirements.txt", folder / "constraints.txt"
+            listed.write_text("\n".join(wanted.requirements) + "\n", "utf-8")
+            fixed.write_text("\n".join(wanted.constraints) + "\n", "utf-8")
+            files = ["--requirement", str(listed), "--constraint", str(fixed)]
+            await self._uv(log, ["pip", "install", "--python", str(python), *files])
         (folder / _READY).write_text("")
 
     async def _uv(self, log: Path, arguments: list[str]) -> None:
@@ -109,6 +115,7 @@ class Environments:
             if name.startswith(_BUILD_PASSED_ON)
         }
         with log.open("ab") as out:
+            begin = out.tell()
             process = await asyncio.create_subprocess_exec(
                 uv.find_uv_bin(),
                 "--no-progress",
@@ -131,18 +138,13 @@ class Environments:
                     process.kill()
                     await process.wait()
         if code != 0:
-            said = log.read_text("utf-8", "replace").strip()[-2000:]
+            said = log.read_bytes()[begin:].decode("utf-8", "replace").strip()[-2000:]
             raise BuildFailed(f"the requirements could not be installed: {said}")
 
 
-def _lines(requirements: str) -> list[str]:
-    texts = (line.strip() for line in requirements.splitlines())
-    return sorted(text for text in texts if text and not text.startswith("#"))
-
-
-def _key(requirements: str) -> str:
-    wanted = "\n".join([sys.version, sys.base_prefix, *_lines(requirements)])
-    return hashlib.sha256(wanted.encode()).hexdigest()[:20]
+def _key(wanted: Wanted) -> str:
+    parts = [sys.version, sys.base_prefix, *wanted.requirements, "", *wanted.constraints]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
 
 
 def _write_fallback(folder: Path) -> None:
