@@ -36,7 +36,7 @@ export function formatCost(usd: number | null | undefined): string {
   if (usd >= 0.0995) return `$${usd.toFixed(2)}`;
   if (usd < 1e-6) return "<$0.000001";
   const decimals = 1 - Math.floor(Math.log10(usd));
-  return `$${usd.toFixed(decimals).replace(/0+$/, "")}`;
+  return `$${usd.toFixed(decimals)}`;
 }
 
 /** `07:44:52` today, `Nov 23 07:44` otherwise, in the reader's zone. */

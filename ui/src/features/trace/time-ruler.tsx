@@ -1,6 +1,5 @@
 // The time axis above the bars. Dragging over it zooms, a double click goes back.
-import { type PointerEvent, type ReactNode, useRef, useState } from "react";
-import { formatDuration } from "@/shared/format";
+import { type PointerEvent, type ReactNode, useState } from "react";
 import { findTicks, type TimeWindow } from "./timeline";
 
 const SMALLEST_DRAG = 0.01;
@@ -13,14 +12,9 @@ type Props = {
 };
 
 export function TimeRuler({ window, traceFromNs, zoomed, onZoom }: Props): ReactNode {
-  const box = useRef<HTMLDivElement>(null);
   const [drag, setDrag] = useState<{ from: number; to: number } | null>(null);
   const lengthNs = window.untilNs - window.fromNs;
 
-  const place = (event: PointerEvent): number => {
-    const { left, width } = event.currentTarget.getBoundingClientRect();
-    return Math.min(Math.max((event.clientX - left) / Math.max(width, 1), 0), 1);
-  };
   const finish = (): void => {
     setDrag(null);
     if (!drag || Math.abs(drag.to - drag.from) < SMALLEST_DRAG) return;
@@ -31,7 +25,6 @@ export function TimeRuler({ window, traceFromNs, zoomed, onZoom }: Props): React
   };
   return (
     <div
-      ref={box}
       className="ruler"
       title={zoomed ? "Double click to see the whole trace" : "Drag to zoom"}
       onPointerDown={(event) => {
@@ -45,9 +38,9 @@ export function TimeRuler({ window, traceFromNs, zoomed, onZoom }: Props): React
     >
       {findTicks(window, traceFromNs, 4).map((ms) => {
         const left = (ms * 1e6 + traceFromNs - window.fromNs) / lengthNs;
-        return left > 0.9 ? null : (
+        return left > 0.86 ? null : (
           <span key={ms} className="tick" style={{ left: `${left * 100}%` }}>
-            {formatDuration(ms)}
+            {formatTick(ms)}
           </span>
         );
       })}
@@ -67,4 +60,16 @@ export function TimeRuler({ window, traceFromNs, zoomed, onZoom }: Props): React
       )}
     </div>
   );
+}
+
+/** Where the pointer is along the ruler, from 0 to 1. */
+function place(event: PointerEvent): number {
+  const { left, width } = event.currentTarget.getBoundingClientRect();
+  return Math.min(Math.max((event.clientX - left) / Math.max(width, 1), 0), 1);
+}
+
+/** Ticks stand at round times: no digits are shown that are always zero. */
+function formatTick(ms: number): string {
+  if (ms < 1000) return `${Number(ms.toPrecision(3))} ms`;
+  return ms < 120_000 ? `${Number((ms / 1000).toPrecision(4))} s` : `${Number((ms / 60_000).toPrecision(3))} m`;
 }

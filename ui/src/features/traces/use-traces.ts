@@ -1,13 +1,15 @@
 // The rows of the list: pages behind a cursor, and a live head in front of them.
 import {
-  type InfiniteData,
   infiniteQueryOptions,
   keepPreviousData,
+  type QueryClient,
+  queryOptions,
+  skipToken,
   useInfiniteQuery,
   useQuery,
   useQueryClient,
 } from "@tanstack/react-query";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useMemo } from "react";
 import { searchTraces } from "@/shared/api/search-traces";
 import type { TraceInfo, TracePage } from "@/shared/api/types";
 import { composeFilter } from "./filter";
@@ -47,78 +49,75 @@ export function tracesQuery(key: TracesKey) {
   });
 }
 
-export type TraceList = ReturnType<typeof useTraces>;
+/** New traces that wait for the reader to come back to the top. */
+type Waiting = {
+  traces: TraceInfo[];
+  /** There may be more between them and the rows that are shown. */
+  gap: boolean;
+};
+const NONE_WAITING: Waiting = { traces: [], gap: false };
 
-type Waiting = { listId: string; traces: TraceInfo[]; gap: boolean };
-const NOTHING: Omit<Waiting, "listId"> = { traces: [], gap: false };
+function waitingQuery(key: TracesKey) {
+  return queryOptions<Waiting>({
+    queryKey: ["traces-waiting", key],
+    queryFn: skipToken,
+    initialData: NONE_WAITING,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
 
 /** `isAtTop` says whether new rows may come in without moving what is being read. */
 export function useTraces(key: TracesKey, live: boolean, isAtTop: () => boolean) {
   const cache = useQueryClient();
   const list = useInfiniteQuery({ ...tracesQuery(key), placeholderData: keepPreviousData });
-  const head = useHead(key, live && list.isSuccess && !list.isPlaceholderData);
-
-  // New traces that wait for the reader to come back to the top. Another list starts without any.
-  const listId = JSON.stringify(key);
-  const [held, setHeld] = useState<Waiting>({ listId, ...NOTHING });
-  const waiting = held.listId === listId ? held : { listId, ...NOTHING };
-  const latest = useRef({ waiting, isAtTop });
-  useEffect(() => {
-    latest.current = { waiting, isAtTop };
-  });
-
-  const release = useCallback(
-    (pages: ListPage[], fresh: TraceInfo[]) => {
-      cache.setQueryData(
-        tracesQuery(key).queryKey,
-        (data: InfiniteData<ListPage> | undefined) =>
-          data && { ...data, pages: prepend(pages, fresh) },
-      );
-      if (fresh.length > 0) setHeld({ listId, ...NOTHING });
-    },
-    [cache, key, listId],
-  );
-
-  useEffect(() => {
-    const known = cache.getQueryData(tracesQuery(key).queryKey);
-    if (!head.data || !known) return;
-    const { pages, fresh } = mergeHead(known.pages, head.data.traces);
-    const now = latest.current;
-    const held = now.waiting.traces.filter((old) => !fresh.some((t) => t.trace_id === old.trace_id));
-    const all = [...fresh, ...held];
-    // A whole page of strangers: there may be more between them and the rows that are here.
-    const gap = now.waiting.gap || (fresh.length === HEAD_ROWS && (known.pages[0]?.traces.length ?? 0) > 0);
-    if (now.isAtTop() && !gap) {
-      if (pages !== known.pages || all.length > 0) release(pages, all);
-      return;
-    }
-    if (pages !== known.pages) release(pages, []);
-    if (all.length !== now.waiting.traces.length || fresh.length > 0) {
-      setHeld({ listId, traces: all, gap });
-    }
-  }, [cache, head.data, key, listId, release]);
-
-  const showWaiting = (): void => {
-    const known = cache.getQueryData(tracesQuery(key).queryKey);
-    if (waiting.gap) void cache.resetQueries({ queryKey: tracesQuery(key).queryKey });
-    if (waiting.gap || !known) setHeld({ listId, ...NOTHING });
-    else release(known.pages, waiting.traces);
-  };
-
-  const rows = useMemo(() => list.data?.pages.flatMap((page) => page.traces) ?? [], [list.data]);
-  return { list, rows, waiting, showWaiting, liveError: live ? head.error : null };
-}
-
-function useHead(key: TracesKey, enabled: boolean) {
-  return useQuery({
+  const { data: waiting = NONE_WAITING } = useQuery(waitingQuery(key));
+  const head = useQuery({
     queryKey: ["traces-head", key],
-    queryFn: ({ signal }) => {
+    queryFn: async ({ signal }) => {
       const filter = composeFilter(key, Date.now()).text;
-      return searchTraces({ experimentId: key.experimentId, filter, maxResults: HEAD_ROWS }, signal);
+      const search = { experimentId: key.experimentId, filter, maxResults: HEAD_ROWS };
+      absorbHead(cache, key, (await searchTraces(search, signal)).traces, isAtTop());
+      return Date.now();
     },
-    enabled,
+    enabled: live && list.isSuccess && !list.isPlaceholderData,
     refetchInterval: LIVE_EVERY_MS,
     gcTime: 0,
     retry: false,
   });
+  const rows = useMemo(() => list.data?.pages.flatMap((page) => page.traces) ?? [], [list.data]);
+  const showWaiting = (): void => {
+    if (waiting.gap) void cache.resetQueries({ queryKey: tracesQuery(key).queryKey });
+    else release(cache, key, waiting.traces);
+    cache.setQueryData(waitingQuery(key).queryKey, NONE_WAITING);
+  };
+  return { list, rows, waiting, showWaiting, liveError: live ? head.error : null };
+}
+
+/** Takes in the newest page: changed rows at once, new ones in front or among those that wait. */
+export function absorbHead(
+  cache: QueryClient,
+  key: TracesKey,
+  head: readonly TraceInfo[],
+  atTop: boolean,
+): void {
+  const known = cache.getQueryData(tracesQuery(key).queryKey);
+  if (!known) return;
+  const { pages, fresh } = mergeHead(known.pages, head);
+  if (pages !== known.pages) cache.setQueryData(tracesQuery(key).queryKey, { ...known, pages });
+
+  const before = cache.getQueryData(waitingQuery(key).queryKey) ?? NONE_WAITING;
+  const ids = new Set(fresh.map((trace) => trace.trace_id));
+  const traces = [...fresh, ...before.traces.filter((trace) => !ids.has(trace.trace_id))];
+  const empty = pages.every((page) => page.traces.length === 0);
+  const gap = before.gap || (fresh.length === HEAD_ROWS && !empty);
+  if (traces.length === 0) return;
+  if (atTop && !gap) release(cache, key, traces);
+  cache.setQueryData(waitingQuery(key).queryKey, atTop && !gap ? NONE_WAITING : { traces, gap });
+}
+
+function release(cache: QueryClient, key: TracesKey, traces: readonly TraceInfo[]): void {
+  cache.setQueryData(
+    tracesQuery(key).queryKey,
+    (data) => data && { ...data, pages: prepend(data.pages, traces) },
+  );
 }
