@@ -1,6 +1,6 @@
 // Everything about the selected span. Its payload is fetched when it is selected, not before.
 import { type ReactNode, useMemo } from "react";
-import type { Span } from "@/shared/api/types";
+import type { Span, SpanHead } from "@/shared/api/types";
 import { CopyButton } from "@/shared/components/copy-button";
 import { ErrorState, RowSkeletons } from "@/shared/components/states";
 import { type Tab, Tabs } from "@/shared/components/tabs";
@@ -17,7 +17,7 @@ import type { DetailTab } from "./trace-search";
 import "./span-detail.css";
 
 type Props = {
-  head: Span;
+  head: SpanHead;
   nowNs: number;
   tab: DetailTab | undefined;
   onTab: (tab: DetailTab) => void;
@@ -42,7 +42,7 @@ export function SpanDetail({ head, nowNs, tab, onTab }: Props): ReactNode {
   );
 }
 
-function Facts({ span, nowNs }: { span: Span; nowNs: number }): ReactNode {
+function Facts({ span, nowNs }: { span: SpanHead; nowNs: number }): ReactNode {
   const tokens = span.token_usage;
   const facts = [
     ["Type", span.span_type],

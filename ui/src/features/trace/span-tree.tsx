@@ -2,7 +2,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ChevronRight, CircleAlert } from "lucide-react";
 import { type ReactNode, useEffect, useRef } from "react";
-import type { Span } from "@/shared/api/types";
+import type { SpanHead } from "@/shared/api/types";
 import { formatCost, formatCount, formatDuration } from "@/shared/format";
 import { SpanTypeIcon, typeClass } from "./span-type";
 import { TimeRuler } from "./time-ruler";
@@ -149,7 +149,7 @@ function Name({ row, onFold }: { row: TreeRow; onFold: Props["onFold"] }): React
 }
 
 function Measures({ span, window, nowNs }: {
-  span: Span;
+  span: SpanHead;
   window: TimeWindow;
   nowNs: number;
 }): ReactNode {

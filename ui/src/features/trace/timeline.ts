@@ -1,11 +1,11 @@
 // Places on the time axis. Times are nanoseconds since 1970, places are fractions of the width.
-import type { Span } from "@/shared/api/types";
+import type { SpanHead } from "@/shared/api/types";
 
 export type TimeWindow = { fromNs: number; untilNs: number };
 export type Bar = { left: number; width: number };
 
 /** From the first start to the last end; a span that still runs reaches to `nowNs`. */
-export function findWindow(spans: readonly Span[], nowNs: number): TimeWindow {
+export function findWindow(spans: readonly SpanHead[], nowNs: number): TimeWindow {
   let fromNs = Number.POSITIVE_INFINITY;
   let untilNs = Number.NEGATIVE_INFINITY;
   for (const span of spans) {
@@ -16,7 +16,7 @@ export function findWindow(spans: readonly Span[], nowNs: number): TimeWindow {
 }
 
 /** The part of a span inside the window; null when it is wholly outside. */
-export function placeBar(span: Span, window: TimeWindow, nowNs: number): Bar | null {
+export function placeBar(span: SpanHead, window: TimeWindow, nowNs: number): Bar | null {
   const lengthNs = Math.max(window.untilNs - window.fromNs, 1);
   const left = (span.start_time_unix_nano - window.fromNs) / lengthNs;
   const right = ((span.end_time_unix_nano ?? nowNs) - window.fromNs) / lengthNs;
@@ -39,6 +39,6 @@ export function findTicks(window: TimeWindow, traceFromNs: number, most: number)
   return ticks;
 }
 
-export function durationMs(span: Span, nowNs: number): number {
+export function durationMs(span: SpanHead, nowNs: number): number {
   return Math.max(0, ((span.end_time_unix_nano ?? nowNs) - span.start_time_unix_nano) / 1e6);
 }

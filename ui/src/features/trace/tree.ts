@@ -1,5 +1,5 @@
 // From the spans of a trace, in any order and possibly incomplete, to the rows of the tree.
-import type { Span } from "@/shared/api/types";
+import type { SpanHead } from "@/shared/api/types";
 
 type RowPlace = {
   id: string;
@@ -12,18 +12,18 @@ type RowPlace = {
   expanded: boolean;
   parentId: string | null;
 };
-export type SpanRow = RowPlace & { kind: "span"; span: Span };
+export type SpanRow = RowPlace & { kind: "span"; span: SpanHead };
 /** Stands for a parent that has not arrived; its children hang below it. */
 export type MissingParentRow = RowPlace & { kind: "missing-parent"; missingSpanId: string };
 export type TreeRow = SpanRow | MissingParentRow;
 
-type Entry = { id: string; span: Span | null };
+type Entry = { id: string; span: SpanHead | null };
 type Waiting = { entry: Entry; level: number; position: number; setSize: number; parentId: string | null };
 
 export const missingRowId = (spanId: string): string => `missing:${spanId}`;
 
 /** Rows top to bottom, depth first, children by start time; what is under a folded row is left out. */
-export function buildRows(spans: readonly Span[], folded: ReadonlySet<string>): TreeRow[] {
+export function buildRows(spans: readonly SpanHead[], folded: ReadonlySet<string>): TreeRow[] {
   const { outermost, children } = group(spans);
   const rows: TreeRow[] = [];
   // A stack of our own: a trace may be deeper than the call stack.
@@ -43,7 +43,7 @@ export function buildRows(spans: readonly Span[], folded: ReadonlySet<string>): 
   return rows;
 }
 
-function group(spans: readonly Span[]): { outermost: Entry[]; children: Map<string, Entry[]> } {
+function group(spans: readonly SpanHead[]): { outermost: Entry[]; children: Map<string, Entry[]> } {
   const byId = new Map(spans.map((span) => [span.span_id, span]));
   const sorted = [...byId.values()].toSorted(byStart);
   const cut = findCycleBreaks(byId);
@@ -64,7 +64,7 @@ function group(spans: readonly Span[]): { outermost: Entry[]; children: Map<stri
 }
 
 /** One span of each ring of parents: without a cut there, a ring would never be reached. */
-function findCycleBreaks(byId: ReadonlyMap<string, Span>): Set<string> {
+function findCycleBreaks(byId: ReadonlyMap<string, SpanHead>): Set<string> {
   const settled = new Set<string>();
   const breaks = new Set<string>();
   for (const start of byId.keys()) {
@@ -94,6 +94,6 @@ function append(map: Map<string, Entry[]>, key: string, entry: Entry): void {
   else map.set(key, [entry]);
 }
 
-function byStart(a: Span, b: Span): number {
+function byStart(a: SpanHead, b: SpanHead): number {
   return a.start_time_unix_nano - b.start_time_unix_nano || (a.span_id < b.span_id ? -1 : 1);
 }

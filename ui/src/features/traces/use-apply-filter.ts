@@ -43,5 +43,6 @@ function isRefusal(error: unknown): error is ApiError {
 function toFilterError(error: ApiError, key: TracesKey): FilterError {
   const composed = composeFilter(key, Date.now());
   const column = error.column === undefined ? null : locateInTyped(error.column, composed, key.q ?? "");
-  return { message: error.message, column };
+  // The message names the column of the text that was sent, which is longer than what was typed.
+  return { message: error.message.replace(/\s*\(column \d+\)/, ""), column };
 }

@@ -11,11 +11,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List experiments */
-        get: operations["list_experiments"];
+        /**
+         * Find Experiments
+         * @description All experiments, newest first; with `name`, the one of exactly this name, or none.
+         */
+        get: operations["find_experiments_api_v1_experiments_get"];
         put?: never;
-        /** Create an experiment */
-        post: operations["create_experiment"];
+        /**
+         * Create Experiment
+         * @description Create an experiment. 409 when the name is taken.
+         */
+        post: operations["create_experiment_api_v1_experiments_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -29,8 +35,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One experiment */
-        get: operations["get_experiment"];
+        /**
+         * Get Experiment
+         * @description One experiment by its id.
+         */
+        get: operations["get_experiment_api_v1_experiments__experiment_id__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -48,8 +57,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Search traces */
-        post: operations["search_traces"];
+        /**
+         * Search Traces
+         * @description Traces that match a filter, newest first. A page may be short and have a next one.
+         */
+        post: operations["search_traces_api_v1_traces_search_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -63,8 +75,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One trace without its spans */
-        get: operations["get_trace"];
+        /**
+         * Get Trace
+         * @description The info of one trace.
+         */
+        get: operations["get_trace_api_v1_traces__trace_id__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -80,8 +95,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Spans of a trace by start time */
-        get: operations["list_spans"];
+        /**
+         * Get Spans
+         * @description Spans by start time. A full page has at most 1,000 spans, a skeleton page 10,000.
+         */
+        get: operations["get_spans_api_v1_traces__trace_id__spans_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -97,11 +115,54 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One span with its payload */
-        get: operations["get_span"];
+        /**
+         * Get Span
+         * @description One span with its payload.
+         */
+        get: operations["get_span_api_v1_traces__trace_id__spans__span_id__get"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{trace_id}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Tag
+         * @description Set one tag; a value over 4,096 characters is cut.
+         */
+        put: operations["set_tag_api_v1_traces__trace_id__tags_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{trace_id}/tags/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Tag
+         * @description Remove one tag.
+         */
+        delete: operations["delete_tag_api_v1_traces__trace_id__tags__key__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -116,8 +177,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Add feedback or an expectation */
-        post: operations["create_assessment"];
+        /**
+         * Add Assessment
+         * @description Add feedback or an expectation. One that `overrides` another makes that one invalid.
+         */
+        post: operations["add_assessment_api_v1_traces__trace_id__assessments_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -134,12 +198,18 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Delete an assessment */
-        delete: operations["delete_assessment"];
+        /**
+         * Delete Assessment
+         * @description Remove an assessment; the one it overrode becomes valid again.
+         */
+        delete: operations["delete_assessment_api_v1_traces__trace_id__assessments__assessment_id__delete"];
         options?: never;
         head?: never;
-        /** Change an assessment */
-        patch: operations["update_assessment"];
+        /**
+         * Update Assessment
+         * @description Change the fields that the body names.
+         */
+        patch: operations["update_assessment_api_v1_traces__trace_id__assessments__assessment_id__patch"];
         trace?: never;
     };
     "/api/v1/sessions/search": {
@@ -151,8 +221,91 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Search sessions */
-        post: operations["search_sessions"];
+        /**
+         * Search Sessions
+         * @description Sessions of the traces that match, latest activity first.
+         */
+        post: operations["search_sessions_api_v1_sessions_search_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Query Metric
+         * @description Aggregates over matching traces, by time bucket and dimensions. Latency is in ms.
+         */
+        post: operations["query_metric_api_v1_metrics_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Health
+         * @description OK while the store answers.
+         */
+        get: operations["health_health_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell Version
+         * @description The version of Tracelake.
+         */
+        get: operations["tell_version_version_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics
+         * @description Prometheus text.
+         */
+        get: operations["metrics_metrics_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -163,205 +316,466 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        Error: {
-            error_code: string;
-            message: string;
-            column?: number;
+        /** AssessmentPatch */
+        AssessmentPatch: {
+            /** Name */
+            name?: string | null;
+            feedback?: components["schemas"]["Feedback"] | null;
+            expectation?: components["schemas"]["Expectation"] | null;
+            /** Rationale */
+            rationale?: string | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: string;
+            } | null;
         };
-        Experiment: {
-            experiment_id: string;
+        /** AssessmentShape */
+        AssessmentShape: {
+            /** Assessment Id */
+            assessment_id: string;
+            /** Trace Id */
+            trace_id: string;
+            /** Span Id */
+            span_id: string | null;
+            /** Name */
             name: string;
+            feedback?: components["schemas"]["Feedback"] | null;
+            expectation?: components["schemas"]["Expectation"] | null;
+            source: components["schemas"]["Source"];
+            /** Create Time */
+            create_time: string;
+            /** Last Update Time */
+            last_update_time: string;
+            /** Rationale */
+            rationale: string | null;
+            /** Metadata */
+            metadata: {
+                [key: string]: string;
+            };
+            /** Overrides */
+            overrides: string | null;
+            /** Valid */
+            valid: boolean;
+        };
+        /**
+         * CostShape
+         * @description US dollars.
+         */
+        CostShape: {
+            /** Input Cost */
+            input_cost: number;
+            /** Output Cost */
+            output_cost: number;
+            /** Total Cost */
+            total_cost: number;
+        };
+        /** DataPoint */
+        DataPoint: {
+            /** Time Ms */
+            time_ms: number | null;
+            /** Dimensions */
+            dimensions: {
+                [key: string]: string | null;
+            };
+            /** Values */
+            values: {
+                [key: string]: number;
+            };
+        };
+        /** DataPoints */
+        DataPoints: {
+            /** Data Points */
+            data_points: components["schemas"]["DataPoint"][];
+        };
+        /** Expectation */
+        Expectation: {
+            /** Value */
+            value: unknown;
+        };
+        /** ExperimentList */
+        ExperimentList: {
+            /** Experiments */
+            experiments: components["schemas"]["ExperimentShape"][];
+            /** Next Page Token */
+            next_page_token: string | null;
+        };
+        /** ExperimentShape */
+        ExperimentShape: {
+            /** Experiment Id */
+            experiment_id: string;
+            /** Name */
+            name: string;
+            /** Tags */
             tags: {
                 [key: string]: string;
             };
+            /** Creation Time Ms */
             creation_time_ms: number;
+            /** Last Update Time Ms */
             last_update_time_ms: number;
         };
-        ExperimentCreate: {
+        /** Feedback */
+        Feedback: {
+            /** Value */
+            value?: unknown;
+            error?: components["schemas"]["FeedbackError"] | null;
+        };
+        /** FeedbackError */
+        FeedbackError: {
+            /** Error Code */
+            error_code: string;
+            /** Error Message */
+            error_message?: string | null;
+            /** Stack Trace */
+            stack_trace?: string | null;
+        };
+        /** HTTPValidationError */
+        HTTPValidationError: {
+            /** Detail */
+            detail?: components["schemas"]["ValidationError"][];
+        };
+        /** MetricSearch */
+        MetricSearch: {
+            /** Metric */
+            metric: string;
+            /** Aggregations */
+            aggregations: string[];
+            /**
+             * Dimensions
+             * @default []
+             */
+            dimensions?: string[];
+            /** Experiment Ids */
+            experiment_ids?: string[] | null;
+            /** Filter */
+            filter?: string | null;
+            /** Bucket Seconds */
+            bucket_seconds?: number | null;
+            /** Start Time Ms */
+            start_time_ms?: number | null;
+            /** End Time Ms */
+            end_time_ms?: number | null;
+        };
+        /**
+         * NewAssessmentShape
+         * @description Exactly one of `feedback` and `expectation`.
+         */
+        NewAssessmentShape: {
+            /** Name */
             name: string;
+            feedback?: components["schemas"]["Feedback"] | null;
+            expectation?: components["schemas"]["Expectation"] | null;
+            source?: components["schemas"]["Source"] | null;
+            /** Rationale */
+            rationale?: string | null;
+            /**
+             * Metadata
+             * @default {}
+             */
+            metadata?: {
+                [key: string]: string;
+            };
+            /** Span Id */
+            span_id?: string | null;
+            /** Overrides */
+            overrides?: string | null;
+        };
+        /** NewExperiment */
+        NewExperiment: {
+            /** Name */
+            name: string;
+            /**
+             * Tags
+             * @default {}
+             */
             tags?: {
                 [key: string]: string;
             };
         };
-        ExperimentPage: {
-            experiments: components["schemas"]["Experiment"][];
+        /** Scope */
+        Scope: {
+            /** Name */
+            name: string;
+            /** Version */
+            version: string;
+        };
+        /** SessionList */
+        SessionList: {
+            /** Sessions */
+            sessions: components["schemas"]["SessionShape"][];
+            /** Next Page Token */
             next_page_token: string | null;
         };
-        TokenUsage: {
-            input_tokens: number;
-            output_tokens: number;
-            total_tokens: number;
-            cache_read_input_tokens?: number;
-            cache_creation_input_tokens?: number;
+        /** SessionSearch */
+        SessionSearch: {
+            /** Filter */
+            filter?: string | null;
+            /**
+             * Max Results
+             * @default 100
+             */
+            max_results?: number;
+            /** Page Token */
+            page_token?: string | null;
+            /** Experiment Ids */
+            experiment_ids?: string[] | null;
         };
-        Cost: {
-            input_cost: number;
-            output_cost: number;
-            total_cost: number;
-        };
-        AssessmentSource: {
-            /** @enum {string} */
-            source_type: "HUMAN" | "LLM_JUDGE" | "CODE";
-            source_id: string;
-        };
-        AssessmentError: {
-            error_code: string;
-            error_message?: string | null;
-            stack_trace?: string | null;
-        };
-        Feedback: {
-            value: unknown;
-            error?: components["schemas"]["AssessmentError"] | null;
-        };
-        Expectation: {
-            value: unknown;
-        };
-        Assessment: {
-            assessment_id: string;
-            trace_id: string;
-            name: string;
-            source: components["schemas"]["AssessmentSource"];
-            create_time: string;
-            last_update_time: string;
-            metadata: {
-                [key: string]: string;
-            };
-            valid: boolean;
-            span_id?: string | null;
-            feedback?: components["schemas"]["Feedback"] | null;
-            expectation?: components["schemas"]["Expectation"] | null;
-            rationale?: string | null;
-            overrides?: string | null;
-        };
-        AssessmentCreate: {
-            name: string;
-            feedback?: components["schemas"]["Feedback"] | null;
-            expectation?: components["schemas"]["Expectation"] | null;
-            source?: components["schemas"]["AssessmentSource"];
-            rationale?: string | null;
-            metadata?: {
-                [key: string]: string;
-            };
-            span_id?: string | null;
-            overrides?: string | null;
-        };
-        AssessmentUpdate: {
-            name?: string;
-            feedback?: components["schemas"]["Feedback"] | null;
-            expectation?: components["schemas"]["Expectation"] | null;
-            rationale?: string | null;
-            metadata?: {
-                [key: string]: string;
-            };
-        };
-        TraceInfo: {
-            trace_id: string;
+        /** SessionShape */
+        SessionShape: {
+            /** Session Id */
+            session_id: string;
+            /** Experiment Id */
             experiment_id: string;
-            name: string | null;
-            /** @enum {string} */
-            state: "OK" | "ERROR" | "IN_PROGRESS";
-            request_time: string;
-            execution_duration_ms: number | null;
-            request_preview: string | null;
-            response_preview: string | null;
-            client_request_id: string | null;
-            session_id: string | null;
+            /** User */
             user: string | null;
+            /** Trace Count */
+            trace_count: number;
+            /** Error Count */
+            error_count: number;
+            /** First Request Time */
+            first_request_time: string;
+            /** Last Request Time */
+            last_request_time: string;
+            token_usage: components["schemas"]["Usage"] | null;
+            cost: components["schemas"]["CostShape"] | null;
+            /** First Request Preview */
+            first_request_preview: string | null;
+            /** Last Response Preview */
+            last_response_preview: string | null;
+        };
+        /** Source */
+        Source: {
+            /**
+             * Source Type
+             * @enum {string}
+             */
+            source_type: "HUMAN" | "LLM_JUDGE" | "CODE";
+            /**
+             * Source Id
+             * @default default
+             */
+            source_id?: string;
+        };
+        /** SpanEventShape */
+        SpanEventShape: {
+            /** Name */
+            name: string;
+            /** Time Unix Nano */
+            time_unix_nano: number;
+            /** Attributes */
+            attributes: {
+                [key: string]: unknown;
+            };
+        };
+        /** SpanHeadShape */
+        SpanHeadShape: {
+            /** Trace Id */
+            trace_id: string;
+            /** Span Id */
+            span_id: string;
+            /** Parent Span Id */
+            parent_span_id: string | null;
+            /** Name */
+            name: string;
+            /** Span Type */
+            span_type: string;
+            /** Start Time Unix Nano */
+            start_time_unix_nano: number;
+            /** End Time Unix Nano */
+            end_time_unix_nano: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "UNSET" | "OK" | "ERROR";
+            /** Model */
+            model: string | null;
+            /** Provider */
+            provider: string | null;
+            token_usage: components["schemas"]["Usage"] | null;
+            cost: components["schemas"]["CostShape"] | null;
+        };
+        /** SpanLinkShape */
+        SpanLinkShape: {
+            /** Trace Id */
+            trace_id: string;
+            /** Span Id */
+            span_id: string;
+            /** Attributes */
+            attributes: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * SpanList
+         * @description With view=skeleton the spans are SpanHeadShape.
+         */
+        SpanList: {
+            /** Spans */
+            spans: (components["schemas"]["SpanShape"] | components["schemas"]["SpanHeadShape"])[];
+            /** Next Page Token */
+            next_page_token: string | null;
+        };
+        /**
+         * SpanShape
+         * @description Values JSON cannot carry are tagged: {"$bytes": base64}, {"$double": "NaN"}.
+         */
+        SpanShape: {
+            /** Trace Id */
+            trace_id: string;
+            /** Span Id */
+            span_id: string;
+            /** Parent Span Id */
+            parent_span_id: string | null;
+            /** Name */
+            name: string;
+            /** Span Type */
+            span_type: string;
+            /** Start Time Unix Nano */
+            start_time_unix_nano: number;
+            /** End Time Unix Nano */
+            end_time_unix_nano: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "UNSET" | "OK" | "ERROR";
+            /** Model */
+            model: string | null;
+            /** Provider */
+            provider: string | null;
+            token_usage: components["schemas"]["Usage"] | null;
+            cost: components["schemas"]["CostShape"] | null;
+            /** Status Message */
+            status_message: string;
+            /** Kind */
+            kind: string;
+            /** Inputs */
+            inputs: unknown;
+            /** Outputs */
+            outputs: unknown;
+            /** Attributes */
+            attributes: {
+                [key: string]: unknown;
+            };
+            /** Events */
+            events: components["schemas"]["SpanEventShape"][];
+            /** Links */
+            links: components["schemas"]["SpanLinkShape"][];
+            /** Resource */
+            resource: {
+                [key: string]: unknown;
+            };
+            scope: components["schemas"]["Scope"];
+        };
+        /** Tag */
+        Tag: {
+            /** Key */
+            key: string;
+            /** Value */
+            value: string;
+        };
+        /** TraceList */
+        TraceList: {
+            /** Traces */
+            traces: components["schemas"]["TraceShape"][];
+            /** Next Page Token */
+            next_page_token: string | null;
+        };
+        /** TraceSearch */
+        TraceSearch: {
+            /** Filter */
+            filter?: string | null;
+            /**
+             * Max Results
+             * @default 100
+             */
+            max_results?: number;
+            /** Page Token */
+            page_token?: string | null;
+            /** Experiment Ids */
+            experiment_ids?: string[] | null;
+            /**
+             * Order By
+             * @default []
+             */
+            order_by?: string[];
+        };
+        /** TraceShape */
+        TraceShape: {
+            /** Trace Id */
+            trace_id: string;
+            /** Experiment Id */
+            experiment_id: string;
+            /** Name */
+            name: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "OK" | "ERROR" | "IN_PROGRESS";
+            /** Request Time */
+            request_time: string;
+            /** Execution Duration Ms */
+            execution_duration_ms: number | null;
+            /** Request Preview */
+            request_preview: string | null;
+            /** Response Preview */
+            response_preview: string | null;
+            /** Client Request Id */
+            client_request_id: string | null;
+            /** Session Id */
+            session_id: string | null;
+            /** User */
+            user: string | null;
+            /** Tags */
             tags: {
                 [key: string]: string;
             };
+            /** Trace Metadata */
             trace_metadata: {
                 [key: string]: string;
             };
-            token_usage: components["schemas"]["TokenUsage"] | null;
-            cost: components["schemas"]["Cost"] | null;
+            token_usage: components["schemas"]["Usage"] | null;
+            cost: components["schemas"]["CostShape"] | null;
+            /** Span Count */
             span_count: number;
+            /** Error Count */
             error_count: number;
-            assessments: components["schemas"]["Assessment"][];
+            /** Assessments */
+            assessments: components["schemas"]["AssessmentShape"][];
         };
-        TraceSearch: {
-            filter?: string | null;
-            max_results?: number;
-            page_token?: string | null;
-            experiment_ids?: string[] | null;
-            order_by?: string[] | null;
+        /** Usage */
+        Usage: {
+            /** Input Tokens */
+            input_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            /** Total Tokens */
+            total_tokens: number;
+            /**
+             * Cache Read Input Tokens
+             * @default 0
+             */
+            cache_read_input_tokens?: number;
+            /**
+             * Cache Creation Input Tokens
+             * @default 0
+             */
+            cache_creation_input_tokens?: number;
         };
-        TracePage: {
-            traces: components["schemas"]["TraceInfo"][];
-            next_page_token: string | null;
-        };
-        SpanEvent: {
-            name: string;
-            time_unix_nano: number;
-            attributes: {
-                [key: string]: unknown;
-            };
-        };
-        SpanLink: {
-            trace_id: string;
-            span_id: string;
-            attributes: {
-                [key: string]: unknown;
-            };
-        };
-        SpanScope: {
-            name: string;
-            version: string;
-        };
-        Span: {
-            trace_id: string;
-            span_id: string;
-            parent_span_id: string | null;
-            name: string;
-            span_type: string;
-            start_time_unix_nano: number;
-            end_time_unix_nano: number | null;
-            /** @enum {string} */
-            status: "UNSET" | "OK" | "ERROR";
-            model: string | null;
-            provider: string | null;
-            token_usage: components["schemas"]["TokenUsage"] | null;
-            cost: components["schemas"]["Cost"] | null;
-            status_message?: string;
-            kind?: string;
-            inputs?: unknown;
-            outputs?: unknown;
-            attributes?: {
-                [key: string]: unknown;
-            };
-            events?: components["schemas"]["SpanEvent"][];
-            links?: components["schemas"]["SpanLink"][];
-            resource?: {
-                [key: string]: unknown;
-            };
-            scope?: components["schemas"]["SpanScope"];
-        };
-        SpanPage: {
-            spans: components["schemas"]["Span"][];
-            next_page_token: string | null;
-        };
-        Session: {
-            session_id: string;
-            experiment_id: string;
-            user: string | null;
-            trace_count: number;
-            error_count: number;
-            first_request_time: string;
-            last_request_time: string;
-            token_usage: components["schemas"]["TokenUsage"] | null;
-            cost: components["schemas"]["Cost"] | null;
-            first_request_preview: string | null;
-            last_response_preview: string | null;
-        };
-        SessionSearch: {
-            experiment_ids?: string[] | null;
-            filter?: string | null;
-            max_results?: number;
-            page_token?: string | null;
-        };
-        SessionPage: {
-            sessions: components["schemas"]["Session"][];
-            next_page_token: string | null;
+        /** ValidationError */
+        ValidationError: {
+            /** Location */
+            loc: (string | number)[];
+            /** Message */
+            msg: string;
+            /** Error Type */
+            type: string;
+            /** Input */
+            input?: unknown;
+            /** Context */
+            ctx?: Record<string, never>;
         };
     };
     responses: never;
@@ -372,12 +786,12 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    list_experiments: {
+    find_experiments_api_v1_experiments_get: {
         parameters: {
             query?: {
-                name?: string;
+                name?: string | null;
                 max_results?: number;
-                page_token?: string;
+                page_token?: string | null;
             };
             header?: never;
             path?: never;
@@ -385,27 +799,27 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ExperimentPage"];
+                    "application/json": components["schemas"]["ExperimentList"];
                 };
             };
-            /** @description An error */
-            default: {
+            /** @description Validation Error */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Error"];
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
     };
-    create_experiment: {
+    create_experiment_api_v1_experiments_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -414,31 +828,31 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ExperimentCreate"];
+                "application/json": components["schemas"]["NewExperiment"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Experiment"];
+                    "application/json": components["schemas"]["ExperimentShape"];
                 };
             };
-            /** @description An error */
-            default: {
+            /** @description Validation Error */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Error"];
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
     };
-    get_experiment: {
+    get_experiment_api_v1_experiments__experiment_id__get: {
         parameters: {
             query?: never;
             header?: never;
@@ -449,27 +863,27 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Experiment"];
+                    "application/json": components["schemas"]["ExperimentShape"];
                 };
             };
-            /** @description An error */
-            default: {
+            /** @description Validation Error */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Error"];
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
     };
-    search_traces: {
+    search_traces_api_v1_traces_search_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -482,27 +896,27 @@ export interface operations {
             };
         };
         responses: {
-            /** @description OK */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TracePage"];
+                    "application/json": components["schemas"]["TraceList"];
                 };
             };
-            /** @description An error */
-            default: {
+            /** @description Validation Error */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Error"];
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
     };
-    get_trace: {
+    get_trace_api_v1_traces__trace_id__get: {
         parameters: {
             query?: never;
             header?: never;
@@ -513,32 +927,32 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TraceInfo"];
+                    "application/json": components["schemas"]["TraceShape"];
                 };
             };
-            /** @description An error */
-            default: {
+            /** @description Validation Error */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Error"];
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
     };
-    list_spans: {
+    get_spans_api_v1_traces__trace_id__spans_get: {
         parameters: {
             query?: {
                 view?: "full" | "skeleton";
-                max_results?: number;
-                page_token?: string;
+                max_results?: number | null;
+                page_token?: string | null;
             };
             header?: never;
             path: {
@@ -548,27 +962,27 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SpanPage"];
+                    "application/json": components["schemas"]["SpanList"];
                 };
             };
-            /** @description An error */
-            default: {
+            /** @description Validation Error */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Error"];
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
     };
-    get_span: {
+    get_span_api_v1_traces__trace_id__spans__span_id__get: {
         parameters: {
             query?: never;
             header?: never;
@@ -580,27 +994,27 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Span"];
+                    "application/json": components["schemas"]["SpanShape"];
                 };
             };
-            /** @description An error */
-            default: {
+            /** @description Validation Error */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Error"];
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
     };
-    create_assessment: {
+    set_tag_api_v1_traces__trace_id__tags_put: {
         parameters: {
             query?: never;
             header?: never;
@@ -611,31 +1025,98 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AssessmentCreate"];
+                "application/json": components["schemas"]["Tag"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Assessment"];
+                    "application/json": components["schemas"]["TraceShape"];
                 };
             };
-            /** @description An error */
-            default: {
+            /** @description Validation Error */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Error"];
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
     };
-    delete_assessment: {
+    delete_tag_api_v1_traces__trace_id__tags__key__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trace_id: string;
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    add_assessment_api_v1_traces__trace_id__assessments_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAssessmentShape"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssessmentShape"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_assessment_api_v1_traces__trace_id__assessments__assessment_id__delete: {
         parameters: {
             query?: never;
             header?: never;
@@ -647,29 +1128,27 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        [key: string]: unknown;
-                    };
+                    "application/json": unknown;
                 };
             };
-            /** @description An error */
-            default: {
+            /** @description Validation Error */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Error"];
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
     };
-    update_assessment: {
+    update_assessment_api_v1_traces__trace_id__assessments__assessment_id__patch: {
         parameters: {
             query?: never;
             header?: never;
@@ -681,31 +1160,31 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AssessmentUpdate"];
+                "application/json": components["schemas"]["AssessmentPatch"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Assessment"];
+                    "application/json": components["schemas"]["AssessmentShape"];
                 };
             };
-            /** @description An error */
-            default: {
+            /** @description Validation Error */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Error"];
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
     };
-    search_sessions: {
+    search_sessions_api_v1_sessions_search_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -718,22 +1197,115 @@ export interface operations {
             };
         };
         responses: {
-            /** @description OK */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SessionPage"];
+                    "application/json": components["schemas"]["SessionList"];
                 };
             };
-            /** @description An error */
-            default: {
+            /** @description Validation Error */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Error"];
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    query_metric_api_v1_metrics_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MetricSearch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataPoints"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    health_health_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+        };
+    };
+    tell_version_version_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+        };
+    };
+    metrics_metrics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
                 };
             };
         };

@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { api, unwrap } from "@/shared/api/client";
-import type { Span } from "@/shared/api/types";
+import type { SpanHead } from "@/shared/api/types";
 
 /** The payload of one span; fetched again when its head says that it went on. */
-export function useSpan(head: Span) {
+export function useSpan(head: SpanHead) {
   const { trace_id, span_id, end_time_unix_nano: end, status } = head;
   return useQuery({
     queryKey: ["span", trace_id, span_id, end, status],

@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useMemo } from "react";
 import { api, unwrap } from "@/shared/api/client";
-import type { Span, SpanPage, TraceInfo } from "@/shared/api/types";
+import type { SpanHead, SpanPage, TraceInfo } from "@/shared/api/types";
 
 const PAGE_SPANS = 1000;
 
@@ -38,6 +38,6 @@ export function useSpans(traceId: string, trace: TraceInfo | undefined) {
     if (hasNextPage && !isFetchingNextPage && !isPlaceholderData && !isError) void fetchNextPage();
   }, [hasNextPage, isFetchingNextPage, isPlaceholderData, isError, fetchNextPage]);
 
-  const spans = useMemo<Span[]>(() => data?.pages.flatMap((page) => page.spans) ?? [], [data]);
+  const spans = useMemo<SpanHead[]>(() => data?.pages.flatMap((page) => page.spans) ?? [], [data]);
   return { ...query, spans };
 }
