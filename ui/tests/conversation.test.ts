@@ -7,6 +7,7 @@ const read = (given: Parameters<typeof makeSpan>[2]) => readConversation(makeSpa
 const said = (messages: { role: string; text: string }[] | undefined) =>
   messages?.map((message) => `${message.role}: ${message.text}`);
 
+const message = (role: string, text: string) => ({ role, content: text });
 const CALL = { id: "c1", type: "function", function: { name: "find", arguments: '{"q": 1}' } };
 
 describe("readConversation", () => {
@@ -75,7 +76,7 @@ describe("readConversation", () => {
       attributes[`llm.input_messages.${n}.message.content`] = `m${n}`;
     }
     const conversation = read({ attributes });
-    expect(conversation?.input.map((message) => message.text)).toEqual(Array.from({ length: 12 }, (_, n) => `m${n}`));
+    expect(conversation?.input.map((one) => one.text)).toEqual(Array.from({ length: 12 }, (_, n) => `m${n}`));
     expect(conversation?.output[0]?.toolCalls).toEqual([{ id: "c1", name: "find", arguments: { q: 3 } }]);
   });
 
@@ -108,8 +109,6 @@ describe("readConversation", () => {
 });
 
 describe("layOut", () => {
-  const message = (role: string, text: string) => ({ role, content: text });
-
   it("pairs a call with its result and keeps both among what is new", () => {
     const conversation = read({
       inputs: {
