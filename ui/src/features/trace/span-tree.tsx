@@ -35,7 +35,8 @@ export function SpanTree(props: Props): ReactNode {
     estimateSize: () => ROW_PX,
     getItemKey: (index) => rows[index]?.id ?? index,
     overscan: 12,
-    scrollPaddingStart: ROW_PX,
+    // Rows begin below the head, which stays: a row at the bottom needs that much more.
+    scrollPaddingEnd: ROW_PX,
   });
   const selectedIndex = rows.findIndex((row) => row.id === selectedId);
   useEffect(() => {

@@ -71,5 +71,5 @@ function place(event: PointerEvent): number {
 /** Ticks stand at round times: no digits are shown that are always zero. */
 function formatTick(ms: number): string {
   if (ms < 1000) return `${Number(ms.toPrecision(3))} ms`;
-  return ms < 120_000 ? `${Number((ms / 1000).toPrecision(4))} s` : `${Number((ms / 60_000).toPrecision(3))} m`;
+  return ms < 60_000 ? `${Number((ms / 1000).toPrecision(4))} s` : `${Number((ms / 60_000).toFixed(1))} min`;
 }

@@ -2,6 +2,9 @@
 import type { SpanHead } from "@/shared/api/types";
 
 export type TimeWindow = { fromNs: number; untilNs: number };
+const DAY_MS = 86_400_000;
+const CLOCK_STEPS_MS = [0.5, 1, 2, 5, 10, 30, 60, 120, 360, 720, 1440].map((minutes) => minutes * 60_000);
+
 export type Bar = { left: number; width: number };
 
 /** From the first start to the last end; a span that still runs reaches to `nowNs`. */
@@ -30,13 +33,19 @@ export function findTicks(window: TimeWindow, traceFromNs: number, most: number)
   const fromMs = (window.fromNs - traceFromNs) / 1e6;
   const untilMs = (window.untilNs - traceFromNs) / 1e6;
   const rough = Math.max((untilMs - fromMs) / most, 1e-6);
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10);
+  const step = roundUp(rough);
   const ticks: number[] = [];
   for (let at = Math.ceil(fromMs / step); at * step < untilMs && ticks.length <= most; at += 1) {
     ticks.push(at * step);
   }
   return ticks;
+}
+
+/** To 1, 2 or 5 times a power of ten; from half a minute on, to what clocks count in. */
+function roundUp(ms: number): number {
+  if (ms > 20_000) return CLOCK_STEPS_MS.find((step) => step >= ms) ?? Math.ceil(ms / DAY_MS) * DAY_MS;
+  const power = 10 ** Math.floor(Math.log10(ms));
+  return power * ([1, 2, 5, 10].find((factor) => factor * power >= ms) ?? 10);
 }
 
 export function durationMs(span: SpanHead, nowNs: number): number {

@@ -12,6 +12,7 @@ import { quote } from "./filter";
 import "./trace-grid.css";
 
 export const ROW_PX = 38;
+const HEAD_PX = 33;
 const COLUMNS = [
   ["time", "Time"],
   ["status", "Status"],
@@ -50,7 +51,8 @@ export function TraceGrid(props: Props): ReactNode {
     getItemKey: (index) => rows[index]?.trace_id ?? index,
     overscan: 12,
     initialOffset: props.initialOffsetPx,
-    scrollPaddingStart: ROW_PX,
+    // Rows begin below the head, which stays: a row at the bottom needs that much more.
+    scrollPaddingEnd: HEAD_PX,
   });
   const items = virtual.getVirtualItems();
   const lastShown = items.at(-1)?.index ?? 0;

@@ -16,7 +16,7 @@ import { composeFilter } from "./filter";
 import { mergeHead, prepend } from "./live-merge";
 import type { TracesSearch } from "./traces-search";
 
-const LIVE_EVERY_MS = 1_500;
+const LIVE_EVERY_MS = 1_000;
 const PAGE_ROWS = 100;
 const HEAD_ROWS = 50;
 

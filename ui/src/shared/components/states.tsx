@@ -5,13 +5,14 @@ import { ApiError } from "../api/client";
 
 export function ErrorState({ error, onRetry }: { error: Error; onRetry?: () => void }): ReactNode {
   const missing = error instanceof ApiError && error.status === 404;
+  const worthRetrying = !(error instanceof ApiError) || error.status === 0 || error.status >= 500;
   const Icon = missing ? SearchX : CloudOff;
   return (
     <div className="state failed" role="alert">
       <Icon size={28} aria-hidden />
       <h2>{nameError(error)}</h2>
       <p>{error.message}</p>
-      {onRetry && !missing && (
+      {onRetry && worthRetrying && (
         <div className="actions">
           <button type="button" className="button" onClick={onRetry}>
             <RotateCw size={14} aria-hidden /> Try again
