@@ -5,6 +5,7 @@ model is called tracelake-demo-rules. Token counts are estimates, four character
 """
 
 import json
+import sys
 import threading
 import time
 import uuid
@@ -21,10 +22,18 @@ _PIECE_DELAY_S = 0.01
 
 def start() -> str:
     """Serve on a free port of 127.0.0.1 as long as this process lives; the base URL for clients."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _Handler)
     threading.Thread(target=server.serve_forever, name="rule-based-model", daemon=True).start()
     return f"http://127.0.0.1:{server.server_address[1]}/v1"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # Clients close the connection as soon as they have read the end of a stream.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
