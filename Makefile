@@ -4,8 +4,8 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 
-start: install  ## run the server with its UI on http://127.0.0.1:5050
-	$(PYTHON) -m tracelake server
+start: install  ## run the server with its UI on http://127.0.0.1:5050, and the demo
+	$(PYTHON) -m tracelake server --demo
 
 test: check  ## everything CI runs
 	$(PYTHON) -m pytest
