@@ -10,7 +10,12 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from tracelake.agents.process import RunnerProcess
-from tracelake.agents.runner import AGENT_ERROR, REQUEST_ID_HEADER, TRACE_ID_HEADER
+from tracelake.agents.runner import (
+    AGENT_ERROR,
+    REQUEST_ID_HEADER,
+    TRACE_ID_HEADER,
+    header_text,
+)
 from tracelake.agents.service import AgentService
 from tracelake.agents.supervisor import Slot
 from tracelake.model.errors import NotFound, PayloadTooLarge, Unavailable
@@ -32,7 +37,8 @@ async def forward(
     """
     slot, runner = _find_runner(service, endpoint, served)
     body = await _read(request)
-    request_id = request.headers.get(REQUEST_ID_HEADER) or f"req-{uuid.uuid4().hex}"
+    given = header_text(request.headers.get(REQUEST_ID_HEADER, ""))
+    request_id = given or f"req-{uuid.uuid4().hex}"
     headers = {
         **runner.headers,
         REQUEST_ID_HEADER: request_id,

@@ -142,9 +142,10 @@ def gather_response(events: Iterable[Event]) -> ResponsesResponse:
         match event["type"]:
             case "response.output_item.done":
                 items.append(event["item"])
-                texts.pop(event["item"].get("id"), None)
+                texts.pop(str(event["item"].get("id")), None)
             case "response.output_text.delta":
-                texts.setdefault(event.get("item_id", ""), []).append(event.get("delta", ""))
+                item_id = str(event.get("item_id"))
+                texts.setdefault(item_id, []).append(str(event.get("delta", "")))
             case "response.completed":
                 more.update(event.get("response") or {})
             case _:

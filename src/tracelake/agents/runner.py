@@ -9,6 +9,7 @@ import hmac
 import json
 import os
 import socket
+import string
 import sys
 import threading
 import uuid
@@ -17,6 +18,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import uvicorn
 from anyio.to_thread import run_sync
@@ -42,6 +44,7 @@ TRACE_ID_HEADER = "x-tracelake-trace-id"
 STOP_WITHIN_S = 10
 """How long requests in flight may take to end once the process is told to stop."""
 AGENT_ERROR = "AGENT_ERROR"
+MAX_ID_CHARS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class RunnerApp:
             return _error(403, "PERMISSION_DENIED", "this port answers the Tracelake server only")
         try:
             body: Any = json.loads(await request.body())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return _error(400, InvalidInput.code, f"the body is not JSON: {error}")
         try:
             checked = read_request(body)
@@ -98,7 +101,7 @@ class RunnerApp:
             answer["databricks_output"] = _trace_output(call, outcome)
         try:
             text = _json(answer)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             outcome.error = error
             return _agent_error(call, outcome)
         return Response(text, headers=_headers(call, outcome), media_type="application/json")
@@ -137,7 +140,7 @@ async def _lines(
     while event is not None:
         try:
             line = _json(event)
-        except TypeError as unfit:
+        except (TypeError, ValueError) as unfit:
             error = unfit
             break
         yield f"data: {line}\n\n"
@@ -151,7 +154,15 @@ async def _lines(
 
 
 def _headers(call: Call, outcome: Outcome) -> dict[str, str]:
-    return {REQUEST_ID_HEADER: call.request_id, TRACE_ID_HEADER: outcome.trace_id}
+    return {
+        REQUEST_ID_HEADER: header_text(call.request_id),
+        TRACE_ID_HEADER: outcome.trace_id,
+    }
+
+
+def header_text(value: str) -> str:
+    """A caller's own id as a header can carry it: ASCII, the rest percent-encoded, not endless."""
+    return quote(value[:MAX_ID_CHARS], safe=string.punctuation + " ", errors="replace").strip()
 
 
 def _trace_output(call: Call, outcome: Outcome) -> dict[str, Any]:
@@ -176,7 +187,7 @@ def _error(status: int, code: str, message: str) -> Response:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_dump)
+    return json.dumps(value, allow_nan=False, default=_dump)
 
 
 def _dump(value: object) -> object:

@@ -100,9 +100,11 @@ class Supervisor:
             await self._end(slot)
 
     async def stop(self) -> None:
-        """Stop every process, all at the same time, and wait until they are gone."""
-        slots, self._slots = list(self._slots.values()), {}
-        await asyncio.gather(*(self._end(slot) for slot in slots))
+        """Stop every process, all at the same time, and wait until they are gone.
+
+        Endpoints stay known, as not ready: a request that comes now is told to come back.
+        """
+        await asyncio.gather(*(self._end(slot) for slot in self._slots.values()))
         for chore in list(self._chores):
             chore.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)
@@ -144,8 +146,10 @@ class Supervisor:
         if slot.keeper is not None:
             slot.keeper.cancel()
             await asyncio.gather(slot.keeper, return_exceptions=True)
-        if slot.runner is not None:
-            await slot.runner.stop()
+        runner, slot.runner = slot.runner, None
+        slot.state, slot.message = State.NOT_READY, "the server is stopping"
+        if runner is not None:
+            await runner.stop()
 
     async def _retire(self, runner: RunnerProcess) -> None:
         try:

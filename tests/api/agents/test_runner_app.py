@@ -44,7 +44,8 @@ def http(agent: object) -> httpx.AsyncClient:
 
 async def ask(agent: object, body: Any, **headers: str) -> httpx.Response:
     async with http(agent) as client:
-        return await client.post("/invocations", json=body, headers=headers)
+        content = json.dumps(body).encode()
+        return await client.post("/invocations", content=content, headers=headers)
 
 
 def events(answer: httpx.Response) -> list[Any]:
@@ -173,7 +174,16 @@ async def test_an_error_midway_is_an_event(spans: InMemorySpanExporter) -> None:
     assert "half" in attributes(span)["mlflow.spanOutputs"]
 
 
-@pytest.mark.parametrize("bad", [None, {"text": 1}, {"output": [object()]}])
+async def test_any_text_comes_back_and_any_id_fits_a_header(spans: InMemorySpanExporter) -> None:
+    odd = "ä \ud800 \x00 \n 日本"
+    answer = await ask(greet, {"input": odd, "client_request_id": odd + "x" * 1000})
+    assert answer.status_code == 200
+    assert answer.json()["output"][0]["content"][0]["text"] == "hello " + odd
+    assert answer.headers["x-request-id"].startswith("%C3%A4 ? %00 %0A %E6")
+    assert len(answer.headers["x-request-id"]) < 1000
+
+
+@pytest.mark.parametrize("bad", [None, {"text": 1}, {"output": [object()]}, {"output": [1e999]}])
 async def test_answers_that_are_none_are_told(bad: Any, spans: InMemorySpanExporter) -> None:
     def agent(request: Any) -> Any:
         return bad
@@ -185,7 +195,7 @@ async def test_answers_that_are_none_are_told(bad: Any, spans: InMemorySpanExpor
 
 async def test_bad_requests_leave_no_trace(spans: InMemorySpanExporter) -> None:
     async with http(greet) as client:
-        for content in (b"", b"{", b"[]", b"{}", b'{"input": 3}', b"\xff"):
+        for content in (b"", b"{", b"[" * 100_000, b"[]", b"{}", b'{"input": 3}', b"\xff"):
             answer = await client.post("/invocations", content=content)
             assert answer.status_code == 400, content
             assert answer.json()["error_code"] == "INVALID_PARAMETER_VALUE"
