@@ -167,7 +167,7 @@ def _checked(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
 
 def _find_requirements(agent_file: Path, source: bytes, given: Path | None) -> str:
     if given is not None:
-        if not given.is_file():
+        if given.is_dir() or not given.exists():
             raise InvalidInput(f"there is no requirements file {given}")
         return given.read_text("utf-8")
     inline = read_script_block(source.decode("utf-8"))
