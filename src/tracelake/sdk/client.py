@@ -43,6 +43,7 @@ class Client:
         self.guard = guard or Guard()
         self.guard.strict = settings.raise_errors
         self.losses = Losses()
+        self._lost_at_flush = 0
         self.destination = Destination(
             settings.tracking_uri,
             settings.tracking_token,
@@ -81,9 +82,14 @@ class Client:
         self.destination = replace(self.destination, **changes)
 
     def flush(self, timeout_s: float) -> bool:
-        """True when everything recorded before now is with the server."""
-        lost = self.losses.total
-        return self.outbox.flush(timeout_s) and self.losses.total == lost
+        """True when everything recorded since the last flush is with the server.
+
+        What was lost before this call counts too: nobody else would tell the caller.
+        """
+        lost_before = self._lost_at_flush
+        emptied = self.outbox.flush(timeout_s)
+        self._lost_at_flush = self.losses.total
+        return emptied and self._lost_at_flush == lost_before
 
     def close(self) -> None:
         """Deliver what is left, within the settings' time, and report what could not be."""
