@@ -1,0 +1,14 @@
+"""pyarrow, which brings no types of its own: here it is Any, by name, for the rest of the room."""
+
+from typing import Any, Final, TypeAlias
+
+import pyarrow
+import pyarrow.compute
+
+pa: Final[Any] = pyarrow
+pc: Final[Any] = pyarrow.compute
+
+Schema: TypeAlias = Any
+RecordBatch: TypeAlias = Any
+Table: TypeAlias = Any
+Column: TypeAlias = Any
