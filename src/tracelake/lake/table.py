@@ -34,6 +34,10 @@ _MIB: Final = 1024 * 1024
 _SMALL_FILE_BYTES: Final = 16 * _MIB
 _COMPACTED_FILE_BYTES: Final = 64 * _MIB
 _KEEP_OLD_FILES_HOURS: Final = 168
+_ROW_GROUP_BYTES: Final = 2 * _MIB
+"""Before compression. A rewrite has dozens of row groups in memory at once, so they are small."""
+_COMPRESSION: Final = 8
+"""About how much larger rows are in memory than in a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +49,12 @@ class TableSpec:
     place: str
     partition_by: tuple[str, ...]
     statistics_on: str
-    row_group_rows: int
-    """Small, because a rewrite holds whole row groups in memory, and rows carry payloads."""
     rows: Callable[[list[TraceChange]], RecordBatch]
 
 
-TRACES_TABLE: Final = TableSpec(
-    "traces", TRACES, "request_time", (), "request_time", 256, trace_rows
-)
+TRACES_TABLE: Final = TableSpec("traces", TRACES, "request_time", (), "request_time", trace_rows)
 SPANS_TABLE: Final = TableSpec(
-    "spans", SPANS, "request_date", ("request_date",), "start_time", 1024, span_rows
+    "spans", SPANS, "request_date", ("request_date",), "start_time", span_rows
 )
 
 
@@ -75,9 +75,6 @@ class LakeTable:
         self._table: Any = DeltaTable(uri)
         self._require_schema()
         self.cursor = self._table.transaction_version(APP_ID) or 0
-        self._writer = WriterProperties(
-            compression="ZSTD", compression_level=1, max_row_group_size=spec.row_group_rows
-        )
 
     def commit(self, rows: list[RecordBatch], changed: Collection[str], cursor: int) -> None:
         """Put `rows` in and move the cursor, in one Delta commit.
@@ -87,6 +84,7 @@ class LakeTable:
         table has moved since it was opened; it is then unchanged.
         """
         data = pa.Table.from_batches(rows, self.spec.schema)
+        writer = _writer(data.nbytes / max(data.num_rows, 1))
         predicate = self._rows_to_replace(data, changed) if changed else None
         properties = CommitProperties(
             app_transactions=[Transaction(APP_ID, cursor)], max_commit_retries=0
@@ -97,7 +95,7 @@ class LakeTable:
                     self._table,
                     data,
                     mode="append",
-                    writer_properties=self._writer,
+                    writer_properties=writer,
                     commit_properties=properties,
                 )
             else:
@@ -106,7 +104,7 @@ class LakeTable:
                     data,
                     mode="overwrite",
                     predicate=predicate,
-                    writer_properties=self._writer,
+                    writer_properties=writer,
                     commit_properties=properties,
                 )
         except CommitFailedError as error:
@@ -117,13 +115,19 @@ class LakeTable:
 
     def compact(self, min_surplus_files: int) -> bool:
         """Join small files when there are so many more than partitions; whether it did."""
-        if self._surplus_files() < min_surplus_files:
+        files = pa.table(self._table.get_add_actions(flatten=True)).to_pylist()
+        if self._surplus(files) < min_surplus_files:
             return False
+        row_bytes = (
+            sum(file["size_bytes"] for file in files)
+            * _COMPRESSION
+            / max(sum(file["num_records"] for file in files), 1)
+        )
         try:
             self._table.optimize.compact(
                 target_size=_COMPACTED_FILE_BYTES,
                 max_concurrent_tasks=1,
-                writer_properties=self._writer,
+                writer_properties=_writer(row_bytes),
                 commit_properties=CommitProperties(max_commit_retries=0),
             )
         except CommitFailedError as error:
@@ -171,8 +175,7 @@ class LakeTable:
             columns=["trace_id", self.spec.place], filter=wanted
         )
 
-    def _surplus_files(self) -> int:
-        files = pa.table(self._table.get_add_actions(flatten=True)).to_pylist()
+    def _surplus(self, files: list[dict[str, Any]]) -> int:
         small: dict[tuple[Any, ...], int] = {}
         for file in files:
             if file["size_bytes"] < _SMALL_FILE_BYTES:
@@ -183,6 +186,12 @@ class LakeTable:
 
 def table_uri(lake_uri: str, name: str) -> str:
     return f"{lake_uri.rstrip('/')}/{name}"
+
+
+def _writer(row_bytes: float) -> WriterProperties:
+    """How files are written whose rows take so many bytes in memory."""
+    rows = min(max(int(_ROW_GROUP_BYTES / max(row_bytes, 1)), 16), 8192)
+    return WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=rows)
 
 
 def _range(column: Column) -> tuple[Any, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from lake_world import DAY_NS, NOON_NS, Lake, key_values
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tracelake.lake.schemas import SPANS, TRACES
 from tracelake.model.entities import AssessmentError, AssessmentSource, SourceType
@@ -47,8 +48,8 @@ AWKWARD: dict[str, Any] = {
 def decorate(request: ExportTraceServiceRequest) -> None:
     """An event, a link, an error and a kind on the first span; the second one has not ended."""
     first, second = request.resource_spans[0].scope_spans[0].spans
-    first.status.code, first.status.message = 2, "it broke"
-    first.kind = 3
+    first.status.code, first.status.message = Status.STATUS_CODE_ERROR, "it broke"
+    first.kind = Span.SPAN_KIND_CLIENT
     first.events.add(
         name="exception",
         time_unix_nano=NOON_NS + 5000,
