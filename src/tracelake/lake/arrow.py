@@ -4,9 +4,13 @@ from typing import Any, Final, TypeAlias
 
 import pyarrow
 import pyarrow.compute
+import pyarrow.fs
+import pyarrow.parquet
 
 pa: Final[Any] = pyarrow
 pc: Final[Any] = pyarrow.compute
+pq: Final[Any] = pyarrow.parquet
+fs: Final[Any] = pyarrow.fs
 
 Schema: TypeAlias = Any
 RecordBatch: TypeAlias = Any

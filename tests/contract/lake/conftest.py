@@ -1,4 +1,4 @@
-"""Every test has its own store and its own lake."""
+"""Every test has its own store, on each engine, and its own lake."""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -10,8 +10,8 @@ from tracelake.store.open import open_store
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Generator[Lake]:
-    store = open_store(f"sqlite:///{tmp_path / 'tracelake.db'}")
+def lake(tmp_path: Path, store_url: str) -> Generator[Lake]:
+    store = open_store(store_url)
     try:
         yield Lake(store, str(tmp_path / "lake"))
     finally:
