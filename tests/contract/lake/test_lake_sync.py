@@ -173,15 +173,19 @@ class Meanwhile:
         return self._changes.last_seq()
 
 
-def test_a_trace_that_changes_during_the_pass_is_there_once(lake: Lake) -> None:
+@pytest.mark.parametrize("changed", [(1,), (1, 3), (2, 5)])
+@pytest.mark.parametrize("read_traces", [1, 2, 3])
+def test_a_trace_that_changes_during_the_pass_is_there_once(
+    lake: Lake, read_traces: int, changed: tuple[int, ...]
+) -> None:
     for trace in range(1, 6):
         lake.send(trace)
 
     def change() -> None:
-        lake.send(1, first_span=2)
-        lake.send(3, first_span=2)
+        for trace in changed:
+            lake.send(trace, first_span=2)
 
-    options = SyncOptions(read_traces=1)
+    options = SyncOptions(read_traces=read_traces)
     result = sync(Meanwhile(lake.store.changes, change), lake.store.leases, lake.uri, options)
     assert result is not None
     lake.sync()
