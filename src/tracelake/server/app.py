@@ -17,6 +17,9 @@ from tracelake.ingest.commit import GroupCommitter
 from tracelake.ingest.prices import PriceTable
 from tracelake.ingest.routes import PATH as OTLP_PATH
 from tracelake.ingest.routes import OtlpTraces
+from tracelake.lake import routes as lake
+from tracelake.lake.job import LakeJob
+from tracelake.lake.process import LakePlace
 from tracelake.query import routes as query
 from tracelake.server import health, ui
 from tracelake.server.auth import authorise, check_route
@@ -41,6 +44,9 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
         store.agents, store.experiments, settings.home, lambda: settings.base_url
     )
 
+    lake_place = LakePlace(settings.store_url, settings.lake_uri)
+    lake_job = LakeJob(lake_place, settings.lake_sync_seconds)
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as running:
@@ -49,6 +55,9 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
             running.callback(committer.stop)
             await deployed.start()
             running.push_async_callback(deployed.stop)
+            if settings.lake_sync_seconds > 0:
+                lake_job.start()
+                running.push_async_callback(lake_job.stop)
             yield
 
     app = FastAPI(
@@ -63,6 +72,7 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.include_router(_query_router(store))
     app.include_router(agents.router(deployed))
+    app.include_router(lake.router(lake_place))
     app.include_router(health.router(registry, store.experiments, app.version))
     if (UI_FOLDER / "assets").is_dir():
         app.mount("/assets", ui.Assets(directory=UI_FOLDER / "assets"))

@@ -298,6 +298,9 @@ class TraceChange:
     info: TraceInfo
     """With all assessments, invalid ones too."""
     spans: list[Span]
+    first_seq: int
+    """Never changes, and is below every `seq` this trace has had: a reader that has seen all up to
+    n and meets a trace with `first_seq` above n meets it for the first time."""
 
 
 class Changes(Protocol):

@@ -1,0 +1,1 @@
+"""Floor 3: Delta tables of traces and spans: their schemas, sync, compaction, SQL over them."""
