@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, select
 
 from tracelake.model.errors import NotFound
 from tracelake.model.summary import Summary, summarise
 from tracelake.store.api import SpanRow, TraceFacts, TracePart
+from tracelake.store.bulk import BulkInsert
 from tracelake.store.database import Database, next_numbers
 from tracelake.store.rows import AnyRow, cost_columns, cost_of, usage_columns, usage_of
 from tracelake.store.schema import chunks, experiments, spans, traces
@@ -35,8 +35,9 @@ class SqlSpanWriter:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._upsert_trace = _upsert(database, traces)
-        self._upsert_span = _upsert(database, spans)
+        self._chunks = BulkInsert(database, chunks)
+        self._spans = BulkInsert(database, spans, replace=True)
+        self._traces = BulkInsert(database, traces, replace=True)
 
     def write(self, parts: Sequence[TracePart]) -> None:
         if not parts:
@@ -78,24 +79,9 @@ class SqlSpanWriter:
                 known.update((span.span_id, span) for span in part.spans)
             trace_rows.append(_trace_values(item, summarise(known.values()), number))
             number += 1
-        connection.execute(chunks.insert(), chunk_rows)
-        connection.execute(self._upsert_span, span_rows)
-        connection.execute(self._upsert_trace, trace_rows)
-
-
-def _upsert(database: Database, table: Table) -> Insert:
-    """INSERT of whole rows that replaces the row with the same primary key."""
-    dialect = sqlite if database.is_sqlite else postgresql
-    statement = dialect.insert(table)
-    keys = list(table.primary_key.columns)
-    return statement.on_conflict_do_update(
-        index_elements=keys,
-        set_={
-            column.name: statement.excluded[column.name]
-            for column in table.columns
-            if column not in keys
-        },
-    )
+        self._chunks.execute(connection, chunk_rows)
+        self._spans.execute(connection, span_rows)
+        self._traces.execute(connection, trace_rows)
 
 
 def _require_experiments(connection: Connection, wanted: set[int]) -> None:
