@@ -66,11 +66,13 @@ class RunningServer:
         return int(self.url.rsplit(":", 1)[1])
 
 
-def start_server(home: Path, store_url: str, port: int | None = None) -> RunningServer:
+def start_server(
+    home: Path, store_url: str, port: int | None = None, python: str = sys.executable
+) -> RunningServer:
     """A real server process, ready to take requests."""
     port = port or free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "tracelake", "server", "--port", str(port)],
+        [python, "-m", "tracelake", "server", "--port", str(port)],
         env=os.environ
         | {
             "TRACELAKE_HOME": str(home),
