@@ -1,0 +1,34 @@
+"""Migrations: their sum is the schema, they run once, and a newer database is refused."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+
+from tracelake.model.errors import SchemaTooNew
+from tracelake.store.database import Database
+from tracelake.store.migrate import current_revision, upgrade
+from tracelake.store.open import open_store
+from tracelake.store.schema import metadata
+
+
+def test_the_sum_of_the_migrations_is_the_schema(store_url: str) -> None:
+    database = Database(store_url)
+    try:
+        assert current_revision(database) is None
+        upgrade(database)
+        with database.read() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, metadata) == []
+        upgrade(database)
+    finally:
+        database.close()
+
+
+def test_a_newer_database_is_refused(store_url: str) -> None:
+    store = open_store(store_url)
+    with store.database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    store.close()
+    with pytest.raises(SchemaTooNew, match="newer release"):
+        open_store(store_url)
