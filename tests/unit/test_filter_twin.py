@@ -1,6 +1,6 @@
 """Search against a brute-force twin: what SQL finds is what `evaluate` says of every trace."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tracelake.store.api import NewAssessment
 from tracelake.store.open import Store, open_store
 
 WORDS = ("ok", "OK", "prod", "größe", "GRÖSSE", "a'b", "50%", "x_y", "back\\slash", "日本", "")
-_word = st.sampled_from(WORDS)
+_word: st.SearchStrategy[str] = st.sampled_from(WORDS)
 
 
 def spans_of(store: Store, trace_id: str) -> list[Span]:
@@ -41,7 +41,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             said["user__id"] = word
         write(
             store,
-            make_span(n, 1, name=other or "none", error=n % 5 == 0, **said),
+            make_span(n, 1, None, name=other or "none", error=n % 5 == 0, **said),
             make_span(n, 2, 1, name=word or "none", error=n % 3 == 0, mlflow__spanType="TOOL"),
         )
         if n % 4 == 0:
@@ -52,7 +52,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     store.close()
 
 
-def bracketed(words: list[str]) -> str:
+def bracketed(words: Sequence[str]) -> str:
     return f"({', '.join(map(quoted, words))})"
 
 
