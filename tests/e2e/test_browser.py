@@ -109,6 +109,7 @@ def test_from_the_list_to_feedback(server: RunningServer, page: Page) -> None:
     with urlopen(f"{server.url}/api/v1/traces/{public_id(2)}", timeout=10) as answer:
         assert b"It was in Lille." in answer.read()
     page.reload()
+    page.get_by_role("button", name="1 assessment").click()
     expect(page.get_by_text("It was in Lille.").first).to_be_visible()
 
 

@@ -57,7 +57,7 @@ export function Feedback({ trace }: { trace: TraceInfo }): ReactNode {
           onClick={() => toggle("list")}
         >
           <MessageSquareText size={14} aria-hidden /> {count}
-          <span className="visually-hidden">assessments</span>
+          <span className="visually-hidden">{count === 1 ? "assessment" : "assessments"}</span>
         </button>
       )}
       {panel !== "closed" && (
