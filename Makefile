@@ -1,5 +1,5 @@
 # The same commands for people and CI. Needs Python 3.11+ and make.
-.PHONY: start test install check bench-ingest bench-sdk
+.PHONY: start test install check api-types bench-ingest bench-sdk
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -18,6 +18,10 @@ check: install  ## style, types, walls
 	$(VENV)/bin/pyright
 	$(VENV)/bin/lint-imports
 	$(PYTHON) hatch_build.py run check
+
+api-types: install  ## the API's description, and the UI's types from it
+	$(PYTHON) -m tracelake.server.describe > ui/openapi.json
+	$(PYTHON) hatch_build.py run api-types
 
 bench-ingest: install  ## traces a second, durable, beside the raw disk
 	cd bench && ../$(PYTHON) ingest.py

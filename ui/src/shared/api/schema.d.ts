@@ -4,6 +4,108 @@
  */
 
 export interface paths {
+    "/api/v1/agents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Agents
+         * @description Every agent with its newest version and the endpoint that serves it.
+         */
+        get: operations["list_agents_api_v1_agents_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Agent Version
+         * @description Register a package made by `tracelake deploy` as the next version of an agent.
+         */
+        post: operations["add_agent_version_api_v1_agents__name__versions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List Endpoints */
+        get: operations["list_endpoints_api_v1_endpoints_get"];
+        put?: never;
+        /**
+         * Put Endpoint
+         * @description Serve a version. Answers when it is ready or failed; after 20 s `update` says how far.
+         */
+        post: operations["put_endpoint_api_v1_endpoints_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get Endpoint */
+        get: operations["get_endpoint_api_v1_endpoints__name__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Endpoint
+         * @description Stop serving. The versions of the agent and its traces stay.
+         */
+        delete: operations["delete_endpoint_api_v1_endpoints__name__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{name}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Endpoint Logs
+         * @description The last 64 KiB of what the endpoint's processes wrote.
+         */
+        get: operations["get_endpoint_logs_api_v1_endpoints__name__logs_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/experiments": {
         parameters: {
             query?: never;
@@ -48,6 +150,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/lake": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Lake
+         * @description Where the Delta tables are, and what is in them.
+         */
+        get: operations["get_lake_api_v1_lake_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lake/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sync Lake
+         * @description Copy what is new to the Delta tables, and wait for it. 409 while a sync is running.
+         */
+        post: operations["sync_lake_api_v1_lake_sync_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Query Metric
+         * @description Aggregates over matching traces, by time bucket and dimensions. Latency is in ms.
+         */
+        post: operations["query_metric_api_v1_metrics_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search Sessions
+         * @description Sessions of the traces that match, latest activity first.
+         */
+        post: operations["search_sessions_api_v1_sessions_search_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/traces/search": {
         parameters: {
             query?: never;
@@ -86,6 +268,50 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{trace_id}/assessments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Assessment
+         * @description Add feedback or an expectation. One that `overrides` another makes that one invalid.
+         */
+        post: operations["add_assessment_api_v1_traces__trace_id__assessments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{trace_id}/assessments/{assessment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Assessment
+         * @description Remove an assessment; the one it overrode becomes valid again.
+         */
+        delete: operations["delete_assessment_api_v1_traces__trace_id__assessments__assessment_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Assessment
+         * @description Change the fields that the body names.
+         */
+        patch: operations["update_assessment_api_v1_traces__trace_id__assessments__assessment_id__patch"];
         trace?: never;
     };
     "/api/v1/traces/{trace_id}/spans": {
@@ -168,90 +394,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/traces/{trace_id}/assessments": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Add Assessment
-         * @description Add feedback or an expectation. One that `overrides` another makes that one invalid.
-         */
-        post: operations["add_assessment_api_v1_traces__trace_id__assessments_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/traces/{trace_id}/assessments/{assessment_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /**
-         * Delete Assessment
-         * @description Remove an assessment; the one it overrode becomes valid again.
-         */
-        delete: operations["delete_assessment_api_v1_traces__trace_id__assessments__assessment_id__delete"];
-        options?: never;
-        head?: never;
-        /**
-         * Update Assessment
-         * @description Change the fields that the body names.
-         */
-        patch: operations["update_assessment_api_v1_traces__trace_id__assessments__assessment_id__patch"];
-        trace?: never;
-    };
-    "/api/v1/sessions/search": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Search Sessions
-         * @description Sessions of the traces that match, latest activity first.
-         */
-        post: operations["search_sessions_api_v1_sessions_search_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/metrics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Query Metric
-         * @description Aggregates over matching traces, by time bucket and dimensions. Latency is in ms.
-         */
-        post: operations["query_metric_api_v1_metrics_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/health": {
         parameters: {
             query?: never;
@@ -264,26 +406,6 @@ export interface paths {
          * @description OK while the store answers.
          */
         get: operations["health_health_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/version": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Tell Version
-         * @description The version of Tracelake.
-         */
-        get: operations["tell_version_version_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -312,50 +434,133 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/serving-endpoints/{endpoint}/invocations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Invoke
+         * @description Ask the agent: a Responses request; with `stream` the answer is server-sent events.
+         */
+        post: operations["invoke_serving_endpoints__endpoint__invocations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/serving-endpoints/{endpoint}/served-models/{served}/invocations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Invoke Served Model
+         * @description Ask the agent, but only this version of it.
+         */
+        post: operations["invoke_served_model_serving_endpoints__endpoint__served_models__served__invocations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell Version
+         * @description The version of Tracelake.
+         */
+        get: operations["tell_version_version_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** Agent */
+        Agent: {
+            /** Endpoint */
+            endpoint: string | null;
+            /** Latest Version */
+            latest_version: number;
+            /** Name */
+            name: string;
+            /** State */
+            state: string | null;
+        };
+        /** AgentList */
+        AgentList: {
+            /** Agents */
+            agents: components["schemas"]["Agent"][];
+        };
         /** AssessmentPatch */
         AssessmentPatch: {
-            /** Name */
-            name?: string | null;
-            feedback?: components["schemas"]["Feedback"] | null;
             expectation?: components["schemas"]["Expectation"] | null;
-            /** Rationale */
-            rationale?: string | null;
+            feedback?: components["schemas"]["Feedback"] | null;
             /** Metadata */
             metadata?: {
                 [key: string]: string;
             } | null;
+            /** Name */
+            name?: string | null;
+            /** Rationale */
+            rationale?: string | null;
         };
         /** AssessmentShape */
         AssessmentShape: {
             /** Assessment Id */
             assessment_id: string;
-            /** Trace Id */
-            trace_id: string;
-            /** Span Id */
-            span_id: string | null;
-            /** Name */
-            name: string;
-            feedback?: components["schemas"]["Feedback"] | null;
-            expectation?: components["schemas"]["Expectation"] | null;
-            source: components["schemas"]["Source"];
             /** Create Time */
             create_time: string;
+            expectation?: components["schemas"]["Expectation"] | null;
+            feedback?: components["schemas"]["Feedback"] | null;
             /** Last Update Time */
             last_update_time: string;
-            /** Rationale */
-            rationale: string | null;
             /** Metadata */
             metadata: {
                 [key: string]: string;
             };
+            /** Name */
+            name: string;
             /** Overrides */
             overrides: string | null;
+            /** Rationale */
+            rationale: string | null;
+            source: components["schemas"]["Source"];
+            /** Span Id */
+            span_id: string | null;
+            /** Trace Id */
+            trace_id: string;
             /** Valid */
             valid: boolean;
+        };
+        /** Body_add_agent_version_api_v1_agents__name__versions_post */
+        Body_add_agent_version_api_v1_agents__name__versions_post: {
+            /** Experiment Id */
+            experiment_id?: string | null;
+            /** Package */
+            package: string;
         };
         /**
          * CostShape
@@ -371,12 +576,12 @@ export interface components {
         };
         /** DataPoint */
         DataPoint: {
-            /** Time Ms */
-            time_ms: number | null;
             /** Dimensions */
             dimensions: {
                 [key: string]: string | null;
             };
+            /** Time Ms */
+            time_ms: number | null;
             /** Values */
             values: {
                 [key: string]: number;
@@ -386,6 +591,32 @@ export interface components {
         DataPoints: {
             /** Data Points */
             data_points: components["schemas"]["DataPoint"][];
+        };
+        /**
+         * Endpoint
+         * @description An endpoint as it is now. `agent_version` is the one that answers, or would if one did.
+         */
+        Endpoint: {
+            /** Agent Name */
+            agent_name: string;
+            /** Agent Version */
+            agent_version: number;
+            /** Experiment Id */
+            experiment_id: string;
+            /** Message */
+            message: string;
+            /** Name */
+            name: string;
+            /** State */
+            state: string;
+            update: components["schemas"]["Update"] | null;
+            /** Url */
+            url: string;
+        };
+        /** EndpointList */
+        EndpointList: {
+            /** Endpoints */
+            endpoints: components["schemas"]["Endpoint"][];
         };
         /** Expectation */
         Expectation: {
@@ -401,24 +632,24 @@ export interface components {
         };
         /** ExperimentShape */
         ExperimentShape: {
+            /** Creation Time Ms */
+            creation_time_ms: number;
             /** Experiment Id */
             experiment_id: string;
+            /** Last Update Time Ms */
+            last_update_time_ms: number;
             /** Name */
             name: string;
             /** Tags */
             tags: {
                 [key: string]: string;
             };
-            /** Creation Time Ms */
-            creation_time_ms: number;
-            /** Last Update Time Ms */
-            last_update_time_ms: number;
         };
         /** Feedback */
         Feedback: {
+            error?: components["schemas"]["FeedbackError"] | null;
             /** Value */
             value?: unknown;
-            error?: components["schemas"]["FeedbackError"] | null;
         };
         /** FeedbackError */
         FeedbackError: {
@@ -434,40 +665,68 @@ export interface components {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
         };
+        /**
+         * LakeAnswer
+         * @description `seq` is the store's change up to which the tables follow it; 0 before the first sync.
+         */
+        LakeAnswer: {
+            /** Location */
+            location: string;
+            /** Seq */
+            seq: number;
+            /** Spans */
+            spans: number;
+            /** Traces */
+            traces: number;
+        };
+        /** Logs */
+        Logs: {
+            /** Logs */
+            logs: string;
+        };
         /** MetricSearch */
         MetricSearch: {
-            /** Metric */
-            metric: string;
             /** Aggregations */
             aggregations: string[];
+            /** Bucket Seconds */
+            bucket_seconds?: number | null;
             /**
              * Dimensions
              * @default []
              */
             dimensions?: string[];
+            /** End Time Ms */
+            end_time_ms?: number | null;
             /** Experiment Ids */
             experiment_ids?: string[] | null;
             /** Filter */
             filter?: string | null;
-            /** Bucket Seconds */
-            bucket_seconds?: number | null;
+            /** Metric */
+            metric: string;
             /** Start Time Ms */
             start_time_ms?: number | null;
-            /** End Time Ms */
-            end_time_ms?: number | null;
+        };
+        /** ModelVersion */
+        ModelVersion: {
+            /** Created Ms */
+            created_ms: number;
+            /** Name */
+            name: string;
+            /**
+             * Status
+             * @default READY
+             */
+            status?: string;
+            /** Version */
+            version: number;
         };
         /**
          * NewAssessmentShape
          * @description Exactly one of `feedback` and `expectation`.
          */
         NewAssessmentShape: {
-            /** Name */
-            name: string;
-            feedback?: components["schemas"]["Feedback"] | null;
             expectation?: components["schemas"]["Expectation"] | null;
-            source?: components["schemas"]["Source"] | null;
-            /** Rationale */
-            rationale?: string | null;
+            feedback?: components["schemas"]["Feedback"] | null;
             /**
              * Metadata
              * @default {}
@@ -475,10 +734,30 @@ export interface components {
             metadata?: {
                 [key: string]: string;
             };
-            /** Span Id */
-            span_id?: string | null;
+            /** Name */
+            name: string;
             /** Overrides */
             overrides?: string | null;
+            /** Rationale */
+            rationale?: string | null;
+            source?: components["schemas"]["Source"] | null;
+            /** Span Id */
+            span_id?: string | null;
+        };
+        /** NewEndpoint */
+        NewEndpoint: {
+            /** Agent Name */
+            agent_name: string;
+            /** Agent Version */
+            agent_version: number;
+            /** Endpoint Name */
+            endpoint_name?: string | null;
+            /** Environment */
+            environment?: {
+                [key: string]: string;
+            };
+            /** Experiment Id */
+            experiment_id?: string | null;
         };
         /** NewExperiment */
         NewExperiment: {
@@ -501,13 +780,15 @@ export interface components {
         };
         /** SessionList */
         SessionList: {
-            /** Sessions */
-            sessions: components["schemas"]["SessionShape"][];
             /** Next Page Token */
             next_page_token: string | null;
+            /** Sessions */
+            sessions: components["schemas"]["SessionShape"][];
         };
         /** SessionSearch */
         SessionSearch: {
+            /** Experiment Ids */
+            experiment_ids?: string[] | null;
             /** Filter */
             filter?: string | null;
             /**
@@ -517,156 +798,163 @@ export interface components {
             max_results?: number;
             /** Page Token */
             page_token?: string | null;
-            /** Experiment Ids */
-            experiment_ids?: string[] | null;
         };
         /** SessionShape */
         SessionShape: {
-            /** Session Id */
-            session_id: string;
-            /** Experiment Id */
-            experiment_id: string;
-            /** User */
-            user: string | null;
-            /** Trace Count */
-            trace_count: number;
+            cost: components["schemas"]["CostShape"] | null;
             /** Error Count */
             error_count: number;
+            /** Experiment Id */
+            experiment_id: string;
+            /** First Request Preview */
+            first_request_preview: string | null;
             /** First Request Time */
             first_request_time: string;
             /** Last Request Time */
             last_request_time: string;
-            token_usage: components["schemas"]["Usage"] | null;
-            cost: components["schemas"]["CostShape"] | null;
-            /** First Request Preview */
-            first_request_preview: string | null;
             /** Last Response Preview */
             last_response_preview: string | null;
+            /** Session Id */
+            session_id: string;
+            token_usage: components["schemas"]["Usage"] | null;
+            /** Trace Count */
+            trace_count: number;
+            /** User */
+            user: string | null;
         };
         /** Source */
         Source: {
-            /**
-             * Source Type
-             * @enum {string}
-             */
-            source_type: "HUMAN" | "LLM_JUDGE" | "CODE";
             /**
              * Source Id
              * @default default
              */
             source_id?: string;
+            /**
+             * Source Type
+             * @enum {string}
+             */
+            source_type: "HUMAN" | "LLM_JUDGE" | "CODE";
         };
         /** SpanEventShape */
         SpanEventShape: {
-            /** Name */
-            name: string;
-            /** Time Unix Nano */
-            time_unix_nano: number;
             /** Attributes */
             attributes: {
                 [key: string]: unknown;
             };
+            /** Name */
+            name: string;
+            /** Time Unix Nano */
+            time_unix_nano: number;
         };
         /** SpanHeadShape */
         SpanHeadShape: {
-            /** Trace Id */
-            trace_id: string;
-            /** Span Id */
-            span_id: string;
-            /** Parent Span Id */
-            parent_span_id: string | null;
+            cost: components["schemas"]["CostShape"] | null;
+            /** End Time Unix Nano */
+            end_time_unix_nano: number | null;
+            /** Model */
+            model: string | null;
             /** Name */
             name: string;
+            /** Parent Span Id */
+            parent_span_id: string | null;
+            /** Provider */
+            provider: string | null;
+            /** Span Id */
+            span_id: string;
             /** Span Type */
             span_type: string;
             /** Start Time Unix Nano */
             start_time_unix_nano: number;
-            /** End Time Unix Nano */
-            end_time_unix_nano: number | null;
             /**
              * Status
              * @enum {string}
              */
             status: "UNSET" | "OK" | "ERROR";
-            /** Model */
-            model: string | null;
-            /** Provider */
-            provider: string | null;
             token_usage: components["schemas"]["Usage"] | null;
-            cost: components["schemas"]["CostShape"] | null;
+            /** Trace Id */
+            trace_id: string;
         };
         /** SpanLinkShape */
         SpanLinkShape: {
-            /** Trace Id */
-            trace_id: string;
-            /** Span Id */
-            span_id: string;
             /** Attributes */
             attributes: {
                 [key: string]: unknown;
             };
+            /** Span Id */
+            span_id: string;
+            /** Trace Id */
+            trace_id: string;
         };
         /**
          * SpanList
          * @description With view=skeleton the spans are SpanHeadShape.
          */
         SpanList: {
-            /** Spans */
-            spans: (components["schemas"]["SpanShape"] | components["schemas"]["SpanHeadShape"])[];
             /** Next Page Token */
             next_page_token: string | null;
+            /** Spans */
+            spans: (components["schemas"]["SpanShape"] | components["schemas"]["SpanHeadShape"])[];
         };
         /**
          * SpanShape
          * @description Values JSON cannot carry are tagged: {"$bytes": base64}, {"$double": "NaN"}.
          */
         SpanShape: {
-            /** Trace Id */
-            trace_id: string;
-            /** Span Id */
-            span_id: string;
-            /** Parent Span Id */
-            parent_span_id: string | null;
-            /** Name */
-            name: string;
-            /** Span Type */
-            span_type: string;
-            /** Start Time Unix Nano */
-            start_time_unix_nano: number;
-            /** End Time Unix Nano */
-            end_time_unix_nano: number | null;
-            /**
-             * Status
-             * @enum {string}
-             */
-            status: "UNSET" | "OK" | "ERROR";
-            /** Model */
-            model: string | null;
-            /** Provider */
-            provider: string | null;
-            token_usage: components["schemas"]["Usage"] | null;
-            cost: components["schemas"]["CostShape"] | null;
-            /** Status Message */
-            status_message: string;
-            /** Kind */
-            kind: string;
-            /** Inputs */
-            inputs: unknown;
-            /** Outputs */
-            outputs: unknown;
             /** Attributes */
             attributes: {
                 [key: string]: unknown;
             };
+            cost: components["schemas"]["CostShape"] | null;
+            /** End Time Unix Nano */
+            end_time_unix_nano: number | null;
             /** Events */
             events: components["schemas"]["SpanEventShape"][];
+            /** Inputs */
+            inputs: unknown;
+            /** Kind */
+            kind: string;
             /** Links */
             links: components["schemas"]["SpanLinkShape"][];
+            /** Model */
+            model: string | null;
+            /** Name */
+            name: string;
+            /** Outputs */
+            outputs: unknown;
+            /** Parent Span Id */
+            parent_span_id: string | null;
+            /** Provider */
+            provider: string | null;
             /** Resource */
             resource: {
                 [key: string]: unknown;
             };
             scope: components["schemas"]["Scope"];
+            /** Span Id */
+            span_id: string;
+            /** Span Type */
+            span_type: string;
+            /** Start Time Unix Nano */
+            start_time_unix_nano: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "UNSET" | "OK" | "ERROR";
+            /** Status Message */
+            status_message: string;
+            token_usage: components["schemas"]["Usage"] | null;
+            /** Trace Id */
+            trace_id: string;
+        };
+        /** SyncAnswer */
+        SyncAnswer: {
+            /** Seq */
+            seq: number;
+            /** Spans */
+            spans: number;
+            /** Traces */
+            traces: number;
         };
         /** Tag */
         Tag: {
@@ -677,13 +965,15 @@ export interface components {
         };
         /** TraceList */
         TraceList: {
-            /** Traces */
-            traces: components["schemas"]["TraceShape"][];
             /** Next Page Token */
             next_page_token: string | null;
+            /** Traces */
+            traces: components["schemas"]["TraceShape"][];
         };
         /** TraceSearch */
         TraceSearch: {
+            /** Experiment Ids */
+            experiment_ids?: string[] | null;
             /** Filter */
             filter?: string | null;
             /**
@@ -691,91 +981,101 @@ export interface components {
              * @default 100
              */
             max_results?: number;
-            /** Page Token */
-            page_token?: string | null;
-            /** Experiment Ids */
-            experiment_ids?: string[] | null;
             /**
              * Order By
              * @default []
              */
             order_by?: string[];
+            /** Page Token */
+            page_token?: string | null;
         };
         /** TraceShape */
         TraceShape: {
-            /** Trace Id */
-            trace_id: string;
+            /** Assessments */
+            assessments: components["schemas"]["AssessmentShape"][];
+            /** Client Request Id */
+            client_request_id: string | null;
+            cost: components["schemas"]["CostShape"] | null;
+            /** Error Count */
+            error_count: number;
+            /** Execution Duration Ms */
+            execution_duration_ms: number | null;
             /** Experiment Id */
             experiment_id: string;
             /** Name */
             name: string | null;
+            /** Request Preview */
+            request_preview: string | null;
+            /** Request Time */
+            request_time: string;
+            /** Response Preview */
+            response_preview: string | null;
+            /** Session Id */
+            session_id: string | null;
+            /** Span Count */
+            span_count: number;
             /**
              * State
              * @enum {string}
              */
             state: "OK" | "ERROR" | "IN_PROGRESS";
-            /** Request Time */
-            request_time: string;
-            /** Execution Duration Ms */
-            execution_duration_ms: number | null;
-            /** Request Preview */
-            request_preview: string | null;
-            /** Response Preview */
-            response_preview: string | null;
-            /** Client Request Id */
-            client_request_id: string | null;
-            /** Session Id */
-            session_id: string | null;
-            /** User */
-            user: string | null;
             /** Tags */
             tags: {
                 [key: string]: string;
             };
+            token_usage: components["schemas"]["Usage"] | null;
+            /** Trace Id */
+            trace_id: string;
             /** Trace Metadata */
             trace_metadata: {
                 [key: string]: string;
             };
-            token_usage: components["schemas"]["Usage"] | null;
-            cost: components["schemas"]["CostShape"] | null;
-            /** Span Count */
-            span_count: number;
-            /** Error Count */
-            error_count: number;
-            /** Assessments */
-            assessments: components["schemas"]["AssessmentShape"][];
+            /** User */
+            user: string | null;
+        };
+        /**
+         * Update
+         * @description The latest change of what an endpoint serves. `state` is IN_PROGRESS, READY or FAILED.
+         */
+        Update: {
+            /** Agent Version */
+            agent_version: number;
+            /** Message */
+            message: string;
+            /** State */
+            state: string;
         };
         /** Usage */
         Usage: {
+            /**
+             * Cache Creation Input Tokens
+             * @default 0
+             */
+            cache_creation_input_tokens?: number;
+            /**
+             * Cache Read Input Tokens
+             * @default 0
+             */
+            cache_read_input_tokens?: number;
             /** Input Tokens */
             input_tokens: number;
             /** Output Tokens */
             output_tokens: number;
             /** Total Tokens */
             total_tokens: number;
-            /**
-             * Cache Read Input Tokens
-             * @default 0
-             */
-            cache_read_input_tokens?: number;
-            /**
-             * Cache Creation Input Tokens
-             * @default 0
-             */
-            cache_creation_input_tokens?: number;
         };
         /** ValidationError */
         ValidationError: {
+            /** Context */
+            ctx?: Record<string, never>;
+            /** Input */
+            input?: unknown;
             /** Location */
             loc: (string | number)[];
             /** Message */
             msg: string;
             /** Error Type */
             type: string;
-            /** Input */
-            input?: unknown;
-            /** Context */
-            ctx?: Record<string, never>;
         };
     };
     responses: never;
@@ -786,6 +1086,209 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_agents_api_v1_agents_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentList"];
+                };
+            };
+        };
+    };
+    add_agent_version_api_v1_agents__name__versions_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_add_agent_version_api_v1_agents__name__versions_post"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_endpoints_api_v1_endpoints_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndpointList"];
+                };
+            };
+        };
+    };
+    put_endpoint_api_v1_endpoints_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEndpoint"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Endpoint"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_endpoint_api_v1_endpoints__name__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Endpoint"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_endpoint_api_v1_endpoints__name__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    get_endpoint_logs_api_v1_endpoints__name__logs_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Logs"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     find_experiments_api_v1_experiments_get: {
         parameters: {
             query?: {
@@ -883,6 +1386,112 @@ export interface operations {
             };
         };
     };
+    get_lake_api_v1_lake_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LakeAnswer"];
+                };
+            };
+        };
+    };
+    sync_lake_api_v1_lake_sync_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncAnswer"];
+                };
+            };
+        };
+    };
+    query_metric_api_v1_metrics_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MetricSearch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataPoints"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    search_sessions_api_v1_sessions_search_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionSearch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     search_traces_api_v1_traces_search_post: {
         parameters: {
             query?: never;
@@ -934,6 +1543,109 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TraceShape"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    add_assessment_api_v1_traces__trace_id__assessments_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAssessmentShape"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssessmentShape"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_assessment_api_v1_traces__trace_id__assessments__assessment_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trace_id: string;
+                assessment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    update_assessment_api_v1_traces__trace_id__assessments__assessment_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trace_id: string;
+                assessment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssessmentPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssessmentShape"];
                 };
             };
             /** @description Validation Error */
@@ -1081,20 +1793,14 @@ export interface operations {
             };
         };
     };
-    add_assessment_api_v1_traces__trace_id__assessments_post: {
+    health_health_get: {
         parameters: {
             query?: never;
             header?: never;
-            path: {
-                trace_id: string;
-            };
+            path?: never;
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewAssessmentShape"];
-            };
-        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             200: {
@@ -1102,27 +1808,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AssessmentShape"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "text/plain": string;
                 };
             };
         };
     };
-    delete_assessment_api_v1_traces__trace_id__assessments__assessment_id__delete: {
+    metrics_metrics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+        };
+    };
+    invoke_serving_endpoints__endpoint__invocations_post: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                trace_id: string;
-                assessment_id: string;
+                endpoint: string;
             };
             cookie?: never;
         };
@@ -1148,113 +1864,14 @@ export interface operations {
             };
         };
     };
-    update_assessment_api_v1_traces__trace_id__assessments__assessment_id__patch: {
+    invoke_served_model_serving_endpoints__endpoint__served_models__served__invocations_post: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                trace_id: string;
-                assessment_id: string;
+                endpoint: string;
+                served: string;
             };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AssessmentPatch"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AssessmentShape"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    search_sessions_api_v1_sessions_search_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SessionSearch"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SessionList"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    query_metric_api_v1_metrics_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["MetricSearch"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DataPoints"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    health_health_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -1265,32 +1882,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/plain": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
     };
     tell_version_version_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/plain": string;
-                };
-            };
-        };
-    };
-    metrics_metrics_get: {
         parameters: {
             query?: never;
             header?: never;
