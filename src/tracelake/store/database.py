@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, text, update
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from tracelake.model.errors import InvalidInput
+from tracelake.model.errors import InvalidInput, Unavailable
 from tracelake.store.schema import counters
 
 _WRITE_OPTION = "tracelake_write"
@@ -33,13 +35,13 @@ class Database:
     @contextmanager
     def read(self) -> Generator[Connection]:
         """A transaction that sees one moment of the database and changes nothing."""
-        with self.engine.connect() as connection, connection.begin():
+        with _translated(), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self) -> Generator[Connection]:
         """A transaction that is alone in writing; durable when the block has ended."""
-        with self._writer, self.engine.connect() as pooled:
+        with _translated(), self._writer, self.engine.connect() as pooled:
             connection = pooled.execution_options(**{_WRITE_OPTION: True})
             with connection.begin():
                 if not self.is_sqlite:
@@ -50,6 +52,15 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    """A database that is away, busy or full is a reason to come back, not a fault of the caller."""
+    try:
+        yield
+    except (OperationalError, PoolTimeout) as error:
+        raise Unavailable(f"the store does not answer: {error.args[0]}") from error
 
 
 def next_numbers(connection: Connection, counter: str, count: int) -> int:
