@@ -83,6 +83,15 @@ def test_huge_bodies_and_bombs_leave_the_memory_bounded(server: RunningServer) -
     still_good(server)
 
 
+def test_what_json_in_a_payload_may_hold_is_read_back(server: RunningServer) -> None:
+    inputs = '{"big": 340282366920938463463374607431768211455, "half": "\\ud800"}'
+    span = make_span(40, 1, mlflow__spanInputs=inputs)
+    assert send(server, make_request([span]).SerializeToString())[0] == 200
+    status, page = call(server, "GET", f"/api/v1/traces/{public_id(40)}/spans")
+    assert status == 200
+    assert page["spans"][0]["inputs"] == {"big": 2**128 - 1, "half": "\ud800"}
+
+
 def test_a_filter_says_where_it_is_wrong(server: RunningServer) -> None:
     body = json.dumps({"filter": "status = 'OK' AND nam = 'x'"}).encode()
     status, answer = call(

@@ -102,6 +102,45 @@ def test_search(store: Store, text: str, found: set[int]) -> None:
     assert {int(info.trace_id[3:], 16) for info in page.traces} == found
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (r"trace.text LIKE '%100\%%'", {1}),
+        (r"trace.text LIKE '%a\_c%'", {1}),
+        (r"name LIKE 'a\_c'", {1}),
+        ("name LIKE 'a_c'", {1, 2}),
+        (r"trace.text LIKE '%C:\'", set[int]()),
+        (r"name = 'C:\'", {3}),
+        ("trace.text LIKE '%What is \"x\"?%'", {2}),
+        ("trace.text LIKE '%token_usage%'", set[int]()),
+        ("trace.text LIKE '%status_message%'", set[int]()),
+    ],
+)
+def test_text_is_what_a_person_reads(store: Store, text: str, found: set[int]) -> None:
+    write(store, make_span(1, 1, name="a_c", note="100% sure, a_c"))
+    write(store, make_span(2, 1, name="abc", mlflow__spanInputs='{"q": "What is \\"x\\"?"}'))
+    write(store, make_span(3, 1, name="C:\\"))
+    page = store.traces.find_traces(filter=text)
+    assert {int(info.trace_id[3:], 16) for info in page.traces} == found
+
+
+def test_a_root_sent_again_names_the_trace(store: Store) -> None:
+    write(store, make_span(1, 1, name="first"))
+    write(store, make_span(1, 1, name="second", error=True))
+    info = store.traces.get_trace(public_id(1))
+    assert (info.name, info.state) == ("second", TraceState.ERROR)
+
+
+def test_what_is_no_text_is_stored_all_the_same(store: Store) -> None:
+    half = '{"messages": [{"role": "user", "content": "half \\ud800 and \\u0000"}]}'
+    write(store, make_span(1, 1, mlflow__spanInputs=half, mlflow__traceTag__k='"\\ud800"'))
+    info = store.traces.get_trace(public_id(1))
+    assert info.request_preview == "half \ufffd and \ufffd"
+    assert info.tags["k"] == "\ufffd"
+    page = store.traces.find_traces(filter="trace.text LIKE '%half _ and%'")
+    assert len(page.traces) == 1
+
+
 def test_pages_hold_every_trace_once(store: Store) -> None:
     write(store, *(make_span(n, 1) for n in range(1, 26)))
     seen: list[str] = []

@@ -21,7 +21,17 @@ describe("composeFilter", () => {
   it("looks for plain words in the whole text", () => {
     expect(composeFilter({ q: "refund policy" }, NOW).text).toBe("trace.text ILIKE '%refund policy%'");
     expect(composeFilter({ q: '"is = in"' }, NOW).text).toBe("trace.text ILIKE '%is = in%'");
-    expect(composeFilter({ q: "don't" }, NOW).text).toBe('trace.text ILIKE "%don\'t%"');
+    expect(composeFilter({ q: "don't" }, NOW).text).toBe("trace.text ILIKE '%don''t%'");
+    expect(composeFilter({ q: "100% a_c" }, NOW).text).toBe(String.raw`trace.text ILIKE '%100\% a\_c%'`);
+    for (const question of ["Where is my order", "not found at all", "in", 'What is "x"?']) {
+      expect(composeFilter({ q: question }, NOW).text).toBe(`trace.text ILIKE '%${question}%'`);
+    }
+  });
+
+  it("sees a filter by its operators", () => {
+    for (const filter of ["tags.a IS NOT NULL", "name in ('a')", "name ILIKE '%a%'", "feedback.x > 1"]) {
+      expect(composeFilter({ q: filter }, NOW).text).toBe(filter);
+    }
   });
 
   it("finds the place of an error in the typed text", () => {
@@ -38,6 +48,7 @@ describe("addClause", () => {
     expect(addClause(undefined, "user = 'a'")).toBe("user = 'a'");
     expect(addClause("status = 'OK'", "user = 'a'")).toBe("status = 'OK' AND user = 'a'");
     expect(addClause("user = 'a'", "user = 'a'")).toBe("user = 'a'");
+    expect(addClause("Sapporo", "user = 'a'")).toBe("trace.text ILIKE '%Sapporo%' AND user = 'a'");
     expect(addClause("a = 1 or b = 2", "c = 3")).toBe("(a = 1 or b = 2) AND c = 3");
   });
 });

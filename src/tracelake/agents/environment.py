@@ -128,7 +128,8 @@ class Environments:
                 cwd=self._home,
             )
             try:
-                code = await asyncio.wait_for(process.wait(), BUILD_TIMEOUT_S)
+                async with asyncio.timeout(BUILD_TIMEOUT_S):
+                    code = await process.wait()
             except TimeoutError:
                 raise BuildFailed(
                     f"building the environment took over {BUILD_TIMEOUT_S:.0f} s"

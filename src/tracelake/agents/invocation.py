@@ -6,6 +6,7 @@ Runs in the agent's own process.
 import asyncio
 import contextvars
 import inspect
+import logging
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from tracelake.sdk.span import LiveSpan, start_span
 
 THREADS = 64
 """Calls of sync agents that run at once; more wait."""
+_log = logging.getLogger(__name__)
 _QUEUE_EVENTS = 64
 _NOT_INPUTS = ("databricks_options", "client_request_id")
 
@@ -88,6 +90,7 @@ class Invoker:
                     outcome.response = read_response(answer)
                 span.set_outputs(outcome.response)
         except Exception as error:
+            _log.warning("request %s failed", call.request_id, exc_info=error)
             outcome.response, outcome.error = None, error
         return outcome
 
@@ -111,6 +114,7 @@ class Invoker:
                     outcome.response = gather_response(events)
                     span.set_outputs(outcome.response)
         except Exception as error:
+            _log.warning("request %s failed", call.request_id, exc_info=error)
             outcome.error = error
         await running.queue.put(None)
 

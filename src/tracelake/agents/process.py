@@ -77,7 +77,8 @@ class RunnerProcess:
         if self.alive:
             _signal_group(self.pid, signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), STOP_WITHIN_S + 7)
+                async with asyncio.timeout(STOP_WITHIN_S + 7):
+                    await self._process.wait()
         # What the agent itself started and left behind is in the same group.
         _signal_group(self.pid, signal.SIGKILL)
         await self._process.wait()

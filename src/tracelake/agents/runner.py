@@ -43,6 +43,7 @@ REQUEST_ID_HEADER = "x-request-id"
 TRACE_ID_HEADER = "x-tracelake-trace-id"
 STOP_WITHIN_S = 10
 """How long requests in flight may take to end once the process is told to stop."""
+DELIVER_WITHIN_S = 2.0
 AGENT_ERROR = "AGENT_ERROR"
 MAX_ID_CHARS = 256
 
@@ -93,6 +94,7 @@ class RunnerApp:
         if checked.get("stream"):
             return await self._stream(call, wants_trace)
         outcome = await self._invoker.predict(call)
+        await _deliver()
         if outcome.error is not None:
             return _agent_error(call, outcome)
         assert outcome.response is not None
@@ -145,6 +147,7 @@ async def _lines(
             break
         yield f"data: {line}\n\n"
         event = await running.queue.get()
+    await _deliver()
     error = error or running.outcome.error
     if error is not None:
         yield f"data: {_json({'error': _describe(error)})}\n\n"
@@ -195,6 +198,11 @@ def _dump(value: object) -> object:
     if dump is None:
         raise TypeError(f"the agent's answer holds a {type(value).__name__}, which is not JSON")
     return dump()
+
+
+async def _deliver() -> None:
+    """Have the trace with the server before the caller has the answer; within bounds."""
+    await run_sync(flush, DELIVER_WITHIN_S)
 
 
 @asynccontextmanager

@@ -23,6 +23,9 @@ STEADY_S = 60.0
 DRAIN_S = 120.0
 """How long a replaced version may go on with the requests it has."""
 
+CANCEL_AGAIN_S = 20.0
+"""Longer than an orderly stop of a process takes."""
+
 Prepare = Callable[[], Awaitable[Launch]]
 """Makes ready what a process needs (package, environment). Raises TracelakeError."""
 
@@ -89,7 +92,7 @@ class Supervisor:
         slot.state, slot.message = State.READY, ""
         slot.keeper = asyncio.create_task(self._keep(endpoint, slot, prepare, runner))
         if keeper is not None:
-            keeper.cancel()
+            self._do(_end_task(keeper))
         if before is not None:
             self._do(self._retire(before))
 
@@ -114,6 +117,7 @@ class Supervisor:
     ) -> None:
         """Keep one version running: start it again, later and later, whenever it has ended."""
         wait_s = self.first_wait_s
+        said = ""
         while True:
             if runner is None:
                 try:
@@ -121,9 +125,11 @@ class Supervisor:
                 except Exception as error:
                     slot.state, slot.message = State.FAILED, str(error)
                     unforeseen = None if isinstance(error, TracelakeError) else error
-                    logger.warning(
-                        "endpoint %s does not start: %s", endpoint, error, exc_info=unforeseen
-                    )
+                    if str(error) != said:
+                        said = str(error)
+                        logger.warning(
+                            "endpoint %s does not start: %s", endpoint, error, exc_info=unforeseen
+                        )
                     await asyncio.sleep(wait_s)
                     wait_s = min(wait_s * 2, LONGEST_WAIT_S)
                     continue
@@ -144,8 +150,7 @@ class Supervisor:
 
     async def _end(self, slot: Slot) -> None:
         if slot.keeper is not None:
-            slot.keeper.cancel()
-            await asyncio.gather(slot.keeper, return_exceptions=True)
+            await _end_task(slot.keeper)
         runner, slot.runner = slot.runner, None
         slot.state, slot.message = State.NOT_READY, "the server is stopping"
         if runner is not None:
@@ -161,3 +166,10 @@ class Supervisor:
         task = asyncio.create_task(chore)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
+
+
+async def _end_task(task: "asyncio.Task[None]") -> None:
+    """Cancel until it has ended: library code in between may take a cancellation for its own."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_AGAIN_S)

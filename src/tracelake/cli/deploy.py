@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     except DeployFailed as failure:
         raise DeployFailed(
             f"version {version} is registered but does not start: {failure.message}\n"
-            "What was served before goes on. Mend the cause and deploy again."
+            "A version that was served before goes on. Mend the cause and deploy again."
         ) from failure
     print(f"Ready after {time.monotonic() - began:.1f} s: {deployment.url}")
     print("\nTry it:")

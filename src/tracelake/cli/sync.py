@@ -39,6 +39,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     settings = load_settings({name: getattr(arguments, name) for name in _LAKE_SETTINGS})
+    settings.require_store()
     signal.signal(signal.SIGTERM, _stop)
     from tracelake.lake.sync import SyncOptions, sync
     from tracelake.store.open import open_store

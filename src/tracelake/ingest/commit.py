@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import Final
 
-from tracelake.model.errors import TracelakeError, Unavailable
+from tracelake.model.errors import TracelakeError
 from tracelake.store.api import SpanWriter, TracePart
 
 _log = logging.getLogger(__name__)
@@ -87,7 +87,8 @@ class GroupCommitter:
             return error
         except Exception:
             _log.exception("the store refused %d traces", len(parts))
-            return Unavailable("the store did not take the spans; send them again")
+            # Not to be sent again: what the store cannot take now, it cannot take later.
+            return TracelakeError("the server failed to store the spans; its log has the reason")
         return None
 
 

@@ -20,6 +20,7 @@ from tracelake.model.semconv.read import (
     read_inputs,
     read_outputs,
 )
+from tracelake.model.text import storable
 from tracelake.store.api import SpanRow, TraceFacts, TracePart
 from tracelake.store.payload import pack, status_word
 
@@ -227,10 +228,7 @@ def _resource_tags(resource: Resource) -> dict[str, str]:
 
 
 def _clean(text: str, limit: int) -> str:
-    """Cut, and without NUL, which no column of PostgreSQL holds. The payload keeps both."""
-    if "\0" in text:
-        text = text.replace("\0", "\ufffd")
-    return text if len(text) <= limit else cut(text, limit)
+    return cut(storable(text), limit)
 
 
 def _clean_word(text: str | None, limit: int = _KEY_CHARS) -> str | None:

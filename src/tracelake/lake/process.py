@@ -74,7 +74,8 @@ async def _end(process: Process) -> None:
         return
     process.terminate()
     try:
-        await asyncio.wait_for(process.wait(), _STOP_S)
+        async with asyncio.timeout(_STOP_S):
+            await process.wait()
     except TimeoutError:
         process.kill()
         await process.wait()

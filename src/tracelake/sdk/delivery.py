@@ -123,6 +123,8 @@ class Delivery:
             try:
                 result = attempt()
             except Unavailable as error:
+                if self.healthy:
+                    self._losses.warn("%s; trying again", error.message)
                 self.healthy = False
                 # Spread, so that many processes do not come back in the same instant.
                 due_s = max(wait_s * random.uniform(0.5, 1.0), error.retry_after_s)

@@ -58,6 +58,7 @@ class Losses:
         self._counts: Counter[str] = Counter()
         self._unsaid: Counter[str] = Counter()
         self._quiet_until = float("-inf")
+        self._warned_until = float("-inf")
         self._detail = ""
 
     def add(self, reason: str, count: int = 1, detail: str = "") -> None:
@@ -75,6 +76,15 @@ class Losses:
     def total(self) -> int:
         with self._lock:
             return self._counts.total()
+
+    def warn(self, message: str, detail: str) -> None:
+        """Say that something is going wrong before anything is lost, under the same limit."""
+        with self._lock:
+            now = self._clock()
+            if now < self._warned_until:
+                return
+            self._warned_until = now + QUIET_S
+        logger.warning(message, detail)
 
     def report(self, even_if_recent: bool = False) -> None:
         """Log what was not told yet, unless the last line is younger than a minute."""

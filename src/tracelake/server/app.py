@@ -24,6 +24,7 @@ from tracelake.query import routes as query
 from tracelake.server import health, ui
 from tracelake.server.auth import authorise, check_route
 from tracelake.server.errors import add_error_handlers, answer_error
+from tracelake.server.home import prepare_home
 from tracelake.server.settings import ServerSettings
 from tracelake.store.open import Store, open_store
 
@@ -32,7 +33,7 @@ UI_FOLDER = Path(__file__).parent / "ui"
 
 def create_app(settings: ServerSettings) -> "FrontDoor":
     """Everything the server is, on a store that is opened here and closed at shutdown."""
-    settings.home.mkdir(parents=True, exist_ok=True)
+    prepare_home(settings.home)
     store = open_store(settings.store_url)
     registry = CollectorRegistry()
     prices = PriceTable(settings.price_file)

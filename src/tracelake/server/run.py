@@ -8,8 +8,12 @@ from collections.abc import Callable
 
 import uvicorn
 
+from tracelake.model.errors import InvalidInput
 from tracelake.server.app import FrontDoor, create_app
+from tracelake.server.home import hold_home
 from tracelake.server.settings import ServerSettings
+
+_BACKLOG = 2048
 
 
 class _Server(uvicorn.Server):
@@ -47,11 +51,14 @@ def run_server(settings: ServerSettings, on_ready: Callable[[], None] | None = N
         if on_ready is not None:
             on_ready()
 
+    with hold_home(settings.home), _listen(settings) as listener:
+        return _serve(settings, listener, ready)
+
+
+def _serve(settings: ServerSettings, listener: socket.socket, ready: Callable[[], None]) -> int:
     door = create_app(settings)
     config = uvicorn.Config(
         door,
-        host=settings.host,
-        port=settings.port,
         loop="auto",
         http="httptools",
         ws="none",
@@ -64,7 +71,19 @@ def run_server(settings: ServerSettings, on_ready: Callable[[], None] | None = N
     server = _Server(config, door, ready)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         try:
-            runner.run(server.serve())
+            runner.run(server.serve([listener]))
         except KeyboardInterrupt:
             return 0
     return 0 if server.started else 1
+
+
+def _listen(settings: ServerSettings) -> socket.socket:
+    """The socket, before anything else is started. Raises InvalidInput where it cannot be had."""
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise InvalidInput(
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror}. "
+            "Name others with --host and --port."
+        ) from error

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tracelake.model.errors import NotFound
 from tracelake.model.settings import Setting, integer, load
 
 _MIB: Final = 1024 * 1024
@@ -20,7 +21,7 @@ def _optional_path(text: str) -> Path | None:
 
 def _log_level(text: str) -> str:
     if text.lower() not in ("debug", "info", "warning", "error"):
-        raise ValueError("must be debug, info, warning or error")
+        raise ValueError("no such level")
     return text.lower()
 
 
@@ -99,6 +100,15 @@ class ServerSettings:
     max_pending_bytes: int
     price_file: Path | None
     log_level: str
+
+    def require_store(self) -> None:
+        """Raises NotFound where nothing was ever stored: a command must not make a new home."""
+        prefix = "sqlite:///"
+        if self.store_url.startswith(prefix) and not Path(self.store_url[len(prefix) :]).exists():
+            raise NotFound(
+                f"there is no store at {self.store_url[len(prefix) :]}. Start a server first, or "
+                "name its folder with --home."
+            )
 
     @property
     def base_url(self) -> str:

@@ -6,6 +6,7 @@ matches; `evaluate` then decides. `Compiled.exact` says whether that second look
 """
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -138,11 +139,10 @@ class Compiler:
             case Op.NOT_IN:
                 return column.not_in(value) if not any("\0" in item for item in value) else None
             case Op.LIKE:
-                return column.like(value.replace("\\", "\\\\"), escape="\\")
+                return column.like(_like_in_sql(value), escape="\\")
             case Op.ILIKE if self._is_sqlite:
                 # There lower() is Python's own; PostgreSQL's depends on the locale of the database.
-                pattern = value.lower().replace("\\", "\\\\")
-                return func.lower(column).like(pattern, escape="\\")
+                return func.lower(column).like(_like_in_sql(value.lower()), escape="\\")
             case Op.IS_NULL:
                 return column.is_(None)
             case Op.IS_NOT_NULL:
@@ -163,6 +163,11 @@ class Compiler:
         found = [raw for raw in map(_trace_id_bytes, wanted) if raw is not None]
         inside = traces.c.trace_id.in_(found)
         return inside if clause.op in (Op.EQ, Op.IN) else not_(inside)
+
+
+def _like_in_sql(pattern: str) -> str:
+    """The same pattern where a backslash escapes whatever follows, itself too."""
+    return re.sub(r"\\(?![%_])", r"\\\\", pattern)
 
 
 def _trace_id_bytes(text: str) -> bytes | None:

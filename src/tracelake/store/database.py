@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, text, update
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tracelake.model.errors import InvalidInput, Unavailable
@@ -79,7 +79,12 @@ def now_ms() -> int:
 
 
 def _open_engine(url: str, pool_size: int) -> Engine:
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise InvalidInput(
+            f"{url!r} is no store URL: use sqlite:////path/file.db or postgresql://user@host/db"
+        ) from error
     match parsed.get_backend_name():
         case "sqlite":
             if not parsed.database or parsed.database == ":memory:":

@@ -196,6 +196,7 @@ def _merge_facts(item: _Incoming) -> TraceFacts:
             facts = _overlay(below, above)
     for part in item.parts:
         if part.root_facts is not None:
+            facts.name = None  # the root that is here now names the trace
             facts = _overlay(facts, part.root_facts)
     return facts
 

@@ -5,6 +5,7 @@ const NONE = "–";
 export function formatDuration(ms: number | null | undefined): string {
   if (ms === null || ms === undefined || !Number.isFinite(ms)) return NONE;
   if (ms <= 0) return "0 ms";
+  if (ms < 0.0995) return `${Number((ms * 1000).toPrecision(2))} µs`;
   if (ms < 10) return `${Number(ms.toPrecision(2))} ms`;
   if (ms < 999.5) return `${Math.round(ms)} ms`;
   if (ms < 59_995) return `${(ms / 1000).toFixed(ms < 9_995 ? 2 : 1)} s`;

@@ -4,15 +4,15 @@ A comparison with something that is not there is false, and NOT is the opposite 
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from tracelake.model.entities import Assessment, JsonValue, Span, TraceInfo
 from tracelake.model.filters.patterns import like, regular
 from tracelake.model.filters.tree import And, Clause, Entity, Node, Not, OnSpan, Op, Or
 from tracelake.model.ids import TRACE_PREFIX
-from tracelake.model.jsonvalue import objects_in
-from tracelake.model.wire import span_to_json
+from tracelake.model.jsonvalue import as_list, as_object, objects_in
+from tracelake.model.text import storable
 
 Spans = Callable[[], Sequence[Span]]
 
@@ -140,12 +140,32 @@ def _span_field(span: Span, key: str) -> str:
 
 
 def _content(span: Span) -> str:
-    return json.dumps(span_to_json(span), ensure_ascii=False)
+    """Everything a person can read in the span, one piece a line."""
+    told = [span.head.name, span.head.span_type, span.head.model, span.status_message]
+    told += [span.inputs, span.outputs, span.attributes]
+    told += [[event.name, event.attributes] for event in span.events]
+    return storable("\n".join(_leaves(told)))
+
+
+def _leaves(value: JsonValue) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in as_list(value) or ():
+            yield from _leaves(item)
+    elif isinstance(value, dict):
+        for key, item in (as_object(value) or {}).items():
+            yield key
+            yield from _leaves(item)
+    elif value is not None:
+        yield json.dumps(value)
 
 
 def _as_text(value: JsonValue) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return storable(value)
     return json.dumps(value, ensure_ascii=False)
 
 

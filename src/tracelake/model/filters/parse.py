@@ -23,7 +23,7 @@ _MAX_DEPTH: Final = 50
 _TOKEN: Final = re.compile(
     r"""(?P<space>\s+)
       | (?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
-      | (?P<string>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*")
+      | (?P<string>'(?:[^']|'')*'|"(?:[^"]|"")*")
       | (?P<quoted>`[^`]+`)
       | (?P<word>[^\W\d][\w\-/:]*)
       | (?P<op>!=|<>|>=|<=|=|>|<)
@@ -227,9 +227,9 @@ class _Parser:
 
 
 def _unquote(text: str) -> str:
-    """The value of a quoted string: its quote may be doubled or follow a backslash inside."""
+    """The value of a quoted string; inside, its own quote is doubled."""
     quote = text[0]
-    return text[1:-1].replace("\\" + quote, quote).replace(quote * 2, quote)
+    return text[1:-1].replace(quote * 2, quote)
 
 
 def _number(token: _Token) -> int | float:

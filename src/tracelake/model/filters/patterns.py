@@ -1,10 +1,13 @@
 """LIKE and RLIKE patterns, on RE2: no pattern that a user writes can take more than linear time."""
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, cast
 
 import re2
+
+_PIECES = re.compile(r"\\[%_]|.", re.DOTALL)
 
 Matcher = Callable[[str], bool]
 _re2 = cast("Any", re2)
@@ -12,9 +15,12 @@ _re2 = cast("Any", re2)
 
 @lru_cache(maxsize=256)
 def like(pattern: str) -> Matcher:
-    """A LIKE pattern: % is any text, _ one character, nothing else is special."""
+    """A LIKE pattern: % is any text, _ one character; \\% and \\_ are these characters."""
     marks = {"%": ".*", "_": "."}
-    expression = "".join(marks.get(char) or _re2.escape(char) for char in pattern)
+    pieces: list[str] = _PIECES.findall(pattern)
+    expression = "".join(
+        marks.get(piece) or _re2.escape(piece[-1] if len(piece) == 2 else piece) for piece in pieces
+    )
     compiled = _compile(f"(?s){expression}")
     return lambda text: compiled.fullmatch(text) is not None
 

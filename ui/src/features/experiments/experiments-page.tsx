@@ -88,7 +88,7 @@ export default function ExperimentsPage(): ReactNode {
                   </span>
                   <span className="experiment-name truncate">{experiment.name}</span>
                   <Tags tags={experiment.tags} />
-                  <span className="experiment-id mono">{experiment.experiment_id}</span>
+                  <span className="experiment-id mono">id {experiment.experiment_id}</span>
                   <span className="experiment-age">{experiment.last_update_time_ms > 0 && formatAge(experiment.last_update_time_ms)}</span>
                 </Link>
               </li>

@@ -14,7 +14,7 @@ const STATUS_CLAUSES: Record<StatusChoice, string> = {
   has_errors: "span.status = 'ERROR'",
   in_progress: "status = 'IN_PROGRESS'",
 };
-const OPERATOR = /[=<>]|\b(?:like|ilike|rlike|in|is|not)\b/i;
+const OPERATOR = /[=<>]|\b[ir]?like\s+['"]|\bin\s*\(|\bis\s+(?:not\s+)?null\b/i;
 
 export function composeFilter(search: TracesSearch, nowMs: number): ComposedFilter {
   const clauses: string[] = [];
@@ -45,18 +45,18 @@ export function isPlainWords(typed: string): boolean {
 }
 
 export function quote(value: string): string {
-  return value.includes("'") ? `"${value.replaceAll('"', "_")}"` : `'${value}'`;
+  return `'${value.replaceAll("'", "''")}'`;
 }
 
 /** The filter with one more condition. */
 export function addClause(typed: string | undefined, clause: string): string {
-  if (!typed || isPlainWords(typed)) return clause;
+  if (!typed) return clause;
+  if (isPlainWords(typed)) return `${searchWords(typed)} AND ${clause}`;
   if (typed.includes(clause)) return typed;
   return /\bor\b/i.test(typed) ? `(${typed}) AND ${clause}` : `${typed} AND ${clause}`;
 }
 
 function searchWords(typed: string): string {
   const words = typed.replace(/^"(.*)"$/s, "$1");
-  // The user's % and _ are patterns in LIKE anyway; only the quotes must not end the text.
-  return `trace.text ILIKE ${quote(`%${words}%`)}`;
+  return `trace.text ILIKE ${quote(`%${words.replaceAll(/[%_]/g, String.raw`\$&`)}%`)}`;
 }

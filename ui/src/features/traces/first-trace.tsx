@@ -52,7 +52,6 @@ function writeCode(way: Way, origin: string, experimentId: string, name: string)
   }
   if (way === "curl") return writeCurl(origin, experimentId);
   return [
-    "# pip install tracelake",
     "import tracelake",
     "",
     `tracelake.set_tracking_uri("${origin}")`,

@@ -1,9 +1,9 @@
 // The trace list of one experiment. The address says what is shown; this page only reads and changes it.
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { RefreshCw, SearchX } from "lucide-react";
 import { type ReactNode, useCallback, useMemo, useRef, useState } from "react";
-import { useExperimentName } from "@/shared/api/get-experiment";
+import { experimentQuery, useExperimentName } from "@/shared/api/get-experiment";
 import type { TraceInfo } from "@/shared/api/types";
 import { EmptyState, ErrorState, RowSkeletons } from "@/shared/components/states";
 import { Switch } from "@/shared/components/switch";
@@ -70,6 +70,7 @@ export default function TracesPage(): ReactNode {
   const loadMore = useCallback(() => {
     if (!isFetchingNextPage) void fetchNextPage();
   }, [fetchNextPage, isFetchingNextPage]);
+  const missing = useQuery(experimentQuery(experimentId)).error;
   const narrowed = Boolean(q ?? range ?? status);
 
   return (
@@ -139,6 +140,7 @@ export default function TracesPage(): ReactNode {
         {list.isError && rows.length === 0 && !filter.error && (
           <ErrorState error={list.error} onRetry={() => void list.refetch()} />
         )}
+        {missing && rows.length === 0 && <ErrorState error={missing} />}
         {rows.length > 0 && (
           <TraceGrid
             rows={rows}
@@ -153,10 +155,10 @@ export default function TracesPage(): ReactNode {
             onNearEnd={loadMore}
           />
         )}
-        {list.isSuccess && rows.length === 0 && !narrowed && (
+        {list.isSuccess && rows.length === 0 && !narrowed && !missing && (
           <FirstTrace experimentId={experimentId} experimentName={name} live={isLive} />
         )}
-        {list.isSuccess && rows.length === 0 && narrowed && <NoMatch search={{ q, range, status }} onChange={change} />}
+        {list.isSuccess && rows.length === 0 && narrowed && !filter.error && <NoMatch search={{ q, range, status }} onChange={change} />}
       </div>
       <span className="visually-hidden" role="status">
         {list.isSuccess && `${plural(rows.length, "trace")}${list.hasNextPage ? " and more" : ""}`}
