@@ -1,6 +1,7 @@
 """`POST /v1/traces`: OTLP over HTTP. Plain ASGI, because every span of every user passes here."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
@@ -17,6 +18,8 @@ from tracelake.ingest.prices import PriceTable
 from tracelake.model.errors import InvalidInput, TracelakeError
 from tracelake.model.permissions import Permission, requires
 from tracelake.store.api import Experiments, TracePart
+
+_log = logging.getLogger(__name__)
 
 PATH: Final = "/v1/traces"
 EXPERIMENT_HEADER: Final = "x-mlflow-experiment-id"
@@ -56,7 +59,8 @@ class OtlpTraces:
         body = _Body(receive)
         try:
             span_count = await self._take(scope, body)
-        except TracelakeError as error:
+        except Exception as caught:
+            error = _ours(caught)
             self._admission.requests.labels(outcome=error.code).inc()
             with suppress(InvalidInput):
                 await body.drain()
@@ -100,6 +104,14 @@ class OtlpTraces:
             found = await asyncio.to_thread(self._experiments.get, text)
             known = self._known_experiments[text] = int(found.experiment_id)
         return known
+
+
+def _ours(caught: Exception) -> TracelakeError:
+    """The error to answer with. One that nobody foresaw goes to the log with all it has."""
+    if isinstance(caught, TracelakeError):
+        return caught
+    _log.error("a span request failed", exc_info=caught)
+    return TracelakeError("The server failed; its log has the reason.")
 
 
 class _Accepted:

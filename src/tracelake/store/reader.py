@@ -68,8 +68,9 @@ class SqlTraceReader:
     ) -> SpanHeadPage:
         check_page_size(max_results, 10_000)
         with self._database.read() as connection:
-            rows, token = _span_page(connection, trace_id, max_results, page_token)
-            public_id = format_trace_id(trace_row(connection, trace_id).trace_id)
+            trace = trace_row(connection, trace_id)
+            public_id = format_trace_id(trace.trace_id)
+            rows, token = _span_page(connection, trace.trace_key, max_results, page_token)
             return SpanHeadPage([span_head_of(row, public_id) for row in rows], token)
 
     def get_spans(
@@ -77,8 +78,9 @@ class SqlTraceReader:
     ) -> SpanPage:
         check_page_size(max_results, 1000)
         with self._database.read() as connection:
-            rows, token = _span_page(connection, trace_id, max_results, page_token)
-            public_id = format_trace_id(trace_row(connection, trace_id).trace_id)
+            trace = trace_row(connection, trace_id)
+            public_id = format_trace_id(trace.trace_id)
+            rows, token = _span_page(connection, trace.trace_key, max_results, page_token)
             return SpanPage(whole_spans(connection, rows, public_id), token)
 
     def get_span(self, trace_id: str, span_id: str) -> Span:
@@ -204,16 +206,15 @@ def _checked_page(
 
 
 def _span_page(
-    connection: Connection, trace_id: str, max_results: int, page_token: str | None
+    connection: Connection, trace_key: int, max_results: int, page_token: str | None
 ) -> tuple[Sequence[AnyRow], str | None]:
-    trace = trace_row(connection, trace_id)
     query = (
         select(spans)
-        .where(spans.c.trace_key == trace.trace_key)
+        .where(spans.c.trace_key == trace_key)
         .order_by(spans.c.start_ns, spans.c.span_id)
         .limit(max_results + 1)
     )
-    scope = f"spans:{trace.trace_key}"
+    scope = f"spans:{trace_key}"
     if page_token is not None:
         start_ns, span_id = decode_token(page_token, scope, (int, str))
         query = query.where(

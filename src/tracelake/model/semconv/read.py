@@ -109,7 +109,6 @@ def read_attributes(attributes: Iterable[KeyValue]) -> SpanFacts:
     """The facts in one span's attributes."""
     best: list[AnyValue | None] = [None] * len(_ROLES)
     ranks = [10_000] * len(_ROLES)
-    kind_convention = MLFLOW
     facts = SpanFacts()
     for pair in attributes:
         key = pair.key
@@ -123,7 +122,6 @@ def read_attributes(attributes: Iterable[KeyValue]) -> SpanFacts:
                     if span_type is None:
                         continue
                     facts.span_type = span_type
-                    kind_convention = convention
                 best[role] = value
                 ranks[role] = rank
         elif key.startswith(_PREFIXES):
@@ -138,8 +136,6 @@ def read_attributes(attributes: Iterable[KeyValue]) -> SpanFacts:
     facts.user = _word(best[_USER])
     facts.usage = _usage(best)
     facts.cost = _cost(best[_COST])
-    if kind_convention is TRACELOOP and facts.model is not None and facts.span_type == "UNKNOWN":
-        facts.span_type = SpanType.LLM
     return facts
 
 
