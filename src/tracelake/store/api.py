@@ -44,6 +44,10 @@ class SpanRow:
     provider: str | None = None
     usage: TokenUsage | None = None
     cost: Cost | None = None
+    tool: str | None = None
+    """Name of the tool that a TOOL span called."""
+    error: str | None = None
+    """What went wrong, where the status is ERROR: "Type: message", or the part that is known."""
 
 
 @dataclass(slots=True)
@@ -299,8 +303,8 @@ class TraceChange:
     """With all assessments, invalid ones too."""
     spans: list[Span]
     first_seq: int
-    """Never changes, and is below every `seq` this trace has had: a reader that has seen all up to
-    n and meets a trace with `first_seq` above n meets it for the first time."""
+    """The first `seq` this trace has had: a reader that has seen all up to n and meets a trace with
+    `first_seq` above n meets it for the first time."""
 
 
 class Changes(Protocol):

@@ -29,12 +29,11 @@ class SqlChanges:
                 rows.append(row)
             infos = infos_of(connection, rows, valid_only=False)
             return [
-                # A trace's key is drawn from the same counter as `seq`, before its first one.
                 TraceChange(
                     seq=row.seq,
                     info=info,
                     spans=trace_spans(connection, row.trace_key, info.trace_id),
-                    first_seq=row.trace_key,
+                    first_seq=row.first_seq,
                 )
                 for row, info in zip(rows, infos, strict=True)
             ]

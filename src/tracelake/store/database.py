@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, select, text, update
+from sqlalchemy import Connection, Engine, create_engine, event, text, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -65,11 +65,11 @@ def _translated() -> Generator[None]:
 
 def next_numbers(connection: Connection, counter: str, count: int) -> int:
     """Reserve `count` numbers in a write transaction; the first of them. Numbers start at 1."""
-    connection.execute(
-        update(counters).where(counters.c.name == counter).values(value=counters.c.value + count)
-    )
     last: int = connection.execute(
-        select(counters.c.value).where(counters.c.name == counter)
+        update(counters)
+        .where(counters.c.name == counter)
+        .values(value=counters.c.value + count)
+        .returning(counters.c.value)
     ).scalar_one()
     return last - count + 1
 

@@ -10,7 +10,7 @@ from tracelake.model.ids import parse_trace_id
 from tracelake.model.preview import cut
 from tracelake.store.database import Database, next_numbers
 from tracelake.store.rows import AnyRow, trace_of
-from tracelake.store.schema import traces
+from tracelake.store.schema import stale_versions, traces
 from tracelake.store.writer import SEQUENCE
 
 TAG_KEY_CHARS: Final = 250
@@ -67,6 +67,11 @@ def trace_row(connection: Connection, trace_id: str) -> AnyRow:
 
 def touch(connection: Connection, trace_key: int, **values: Any) -> None:
     """Change columns of a trace, and give it the next change number."""
+    connection.execute(
+        stale_versions.insert().from_select(
+            ["seq"], select(traces.c.seq).where(traces.c.trace_key == trace_key)
+        )
+    )
     connection.execute(
         update(traces)
         .where(traces.c.trace_key == trace_key)

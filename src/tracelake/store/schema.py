@@ -45,6 +45,8 @@ traces = Table(
     Column("trace_key", Key, primary_key=True, autoincrement=False),
     Column("trace_id", LargeBinary, nullable=False),
     Column("seq", BigInteger, nullable=False),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("chunk_count", Integer, nullable=False),
     Column(
         "experiment_id",
         Key,
@@ -93,6 +95,8 @@ spans = Table(
     Column("end_ns", BigInteger),
     Column("model", Text),
     Column("provider", Text),
+    Column("tool", Text),
+    Column("error", Text),
     Column("input_tokens", BigInteger),
     Column("output_tokens", BigInteger),
     Column("total_tokens", BigInteger),
@@ -108,11 +112,52 @@ spans = Table(
     sqlite_with_rowid=False,
 )
 
+# A trace's chunks are numbered trace_key << CHUNK_BITS and on: found and deleted by range.
+CHUNK_BITS = 20
+
 chunks = Table(
     "chunks",
     metadata,
     Column("chunk_id", Key, primary_key=True, autoincrement=False),
     Column("payload", LargeBinary, nullable=False),
+)
+
+stale_versions = Table(
+    "stale_versions",
+    metadata,
+    Column("seq", Key, primary_key=True, autoincrement=False),
+)
+
+index_segments = Table(
+    "index_segments",
+    metadata,
+    Column("segment_id", Key, primary_key=True, autoincrement=False),
+    Column("index_name", Text, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("doc_count", Integer, nullable=False),
+)
+
+index_columns = Table(
+    "index_columns",
+    metadata,
+    Column("segment_id", Key, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("segment_id", "name", name="pk_index_columns"),
+)
+
+# Terms are bytes, so that both engines put them in the same order.
+index_postings = Table(
+    "index_postings",
+    metadata,
+    Column("segment_id", Key, nullable=False),
+    Column("term", LargeBinary, nullable=False),
+    Column("doc_count", Integer, nullable=False),
+    Column("docs", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("segment_id", "term", name="pk_index_postings"),
+    sqlite_with_rowid=False,
 )
 
 assessments = Table(

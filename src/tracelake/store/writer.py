@@ -12,10 +12,18 @@ from tracelake.store.api import SpanRow, TraceFacts, TracePart
 from tracelake.store.bulk import BulkInsert
 from tracelake.store.database import Database, next_numbers
 from tracelake.store.rows import AnyRow, cost_columns, cost_of, usage_columns, usage_of
-from tracelake.store.schema import chunks, experiments, spans, traces
+from tracelake.store.schema import (
+    CHUNK_BITS,
+    chunks,
+    experiments,
+    spans,
+    stale_versions,
+    traces,
+)
 
 SEQUENCE = "sequence"
-"""The one counter: change numbers, trace keys and chunk ids are all drawn from it."""
+"""The counter of changes. Every change of a trace takes the next one, and nothing else does."""
+TRACE_KEYS = "trace_key"
 
 _LOOK_UP = 500
 """Ids asked for in one IN list."""
@@ -28,6 +36,10 @@ class _Incoming:
     parts: list[TracePart]
     stored: AnyRow | None = None
     trace_key: int = 0
+
+    @property
+    def first_chunk_id(self) -> int:
+        return (self.trace_key << CHUNK_BITS) + (self.stored.chunk_count if self.stored else 0)
 
 
 class SqlSpanWriter:
@@ -52,36 +64,39 @@ class SqlSpanWriter:
     def _store(self, connection: Connection, incoming: dict[bytes, _Incoming]) -> None:
         for row in _stored_traces(connection, list(incoming)):
             incoming[row.trace_id].stored = row
-        fresh = sum(item.stored is None for item in incoming.values())
-        part_count = sum(len(item.parts) for item in incoming.values())
-        number = next_numbers(connection, SEQUENCE, len(incoming) + fresh + part_count)
+            incoming[row.trace_id].trace_key = row.trace_key
+        fresh = [item for item in incoming.values() if item.stored is None]
+        known = [item for item in incoming.values() if item.stored is not None]
+        replaced = [item.stored.seq for item in incoming.values() if item.stored is not None]
+        seq = next_numbers(connection, SEQUENCE, len(incoming))
+        if fresh:
+            first_key = next_numbers(connection, TRACE_KEYS, len(fresh))
+            for n, item in enumerate(fresh):
+                item.trace_key = first_key + n
         chunk_rows: list[dict[str, Any]] = []
         span_rows: list[dict[str, Any]] = []
         for item in incoming.values():
-            if item.stored is not None:
-                item.trace_key = item.stored.trace_key
-            else:
-                item.trace_key = number
-                number += 1
+            chunk_id = item.first_chunk_id
             # The same span twice in one statement would be refused by PostgreSQL.
             latest: dict[bytes, dict[str, Any]] = {}
             for part in item.parts:
-                chunk_rows.append({"chunk_id": number, "payload": part.chunk})
+                chunk_rows.append({"chunk_id": chunk_id, "payload": part.chunk})
                 for span in part.spans:
-                    latest[span.span_id] = _span_values(span, item.trace_key, number)
-                number += 1
+                    latest[span.span_id] = _span_values(span, item.trace_key, chunk_id)
+                chunk_id += 1
             span_rows.extend(latest.values())
-        earlier = _stored_spans(connection, [i.trace_key for i in incoming.values() if i.stored])
+        earlier = _stored_spans(connection, [item.trace_key for item in known])
         trace_rows: list[dict[str, Any]] = []
-        for item in incoming.values():
-            known = {span.span_id: span for span in earlier.get(item.trace_key, ())}
+        for n, item in enumerate(incoming.values()):
+            spans_now = {span.span_id: span for span in earlier.get(item.trace_key, ())}
             for part in item.parts:
-                known.update((span.span_id, span) for span in part.spans)
-            trace_rows.append(_trace_values(item, summarise(known.values()), number))
-            number += 1
+                spans_now.update((span.span_id, span) for span in part.spans)
+            trace_rows.append(_trace_values(item, summarise(spans_now.values()), seq + n))
         self._chunks.execute(connection, chunk_rows)
         self._spans.execute(connection, span_rows)
         self._traces.execute(connection, trace_rows)
+        if replaced:
+            connection.execute(stale_versions.insert(), [{"seq": number} for number in replaced])
 
 
 def _require_experiments(connection: Connection, wanted: set[int]) -> None:
@@ -136,6 +151,8 @@ def _span_values(span: SpanRow, trace_key: int, chunk_id: int) -> dict[str, Any]
         "end_ns": span.end_ns,
         "model": span.model,
         "provider": span.provider,
+        "tool": span.tool,
+        "error": span.error,
         **usage_columns(usage),
         **cost_columns(cost),
         "chunk_id": chunk_id,
@@ -150,6 +167,8 @@ def _trace_values(item: _Incoming, summary: Summary, seq: int) -> dict[str, Any]
         "trace_key": item.trace_key,
         "trace_id": item.parts[0].trace_id,
         "seq": seq,
+        "first_seq": stored.first_seq if stored else seq,
+        "chunk_count": len(item.parts) + (stored.chunk_count if stored else 0),
         "experiment_id": stored.experiment_id if stored else item.parts[0].experiment_id,
         "state": str(summary.state),
         "start_ns": summary.start_ns,

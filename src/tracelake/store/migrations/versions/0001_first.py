@@ -15,11 +15,21 @@ branch_labels = None
 depends_on = None
 
 Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+_COUNTERS = (
+    "sequence",
+    "trace_key",
+    "experiment",
+    "index_segment",
+    "indexed_facts",
+    "indexed_text",
+)
+
 Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
     _create_traces()
+    _create_index()
     _create_assessments()
     _create_bookkeeping()
     _create_agents()
@@ -52,6 +62,8 @@ def _create_traces() -> None:
         sa.Column("trace_key", Key, primary_key=True, autoincrement=False),
         sa.Column("trace_id", sa.LargeBinary, nullable=False),
         sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("first_seq", sa.BigInteger, nullable=False),
+        sa.Column("chunk_count", sa.Integer, nullable=False),
         sa.Column(
             "experiment_id",
             Key,
@@ -93,6 +105,8 @@ def _create_traces() -> None:
         sa.Column("end_ns", sa.BigInteger),
         sa.Column("model", sa.Text),
         sa.Column("provider", sa.Text),
+        sa.Column("tool", sa.Text),
+        sa.Column("error", sa.Text),
         *_usage_and_cost(),
         sa.Column("chunk_id", sa.BigInteger, nullable=False),
         sa.Column("position", sa.Integer, nullable=False),
@@ -103,6 +117,38 @@ def _create_traces() -> None:
         "chunks",
         sa.Column("chunk_id", Key, primary_key=True, autoincrement=False),
         sa.Column("payload", sa.LargeBinary, nullable=False),
+    )
+
+
+def _create_index() -> None:
+    op.create_table(
+        "stale_versions",
+        sa.Column("seq", Key, primary_key=True, autoincrement=False),
+    )
+    op.create_table(
+        "index_segments",
+        sa.Column("segment_id", Key, primary_key=True, autoincrement=False),
+        sa.Column("index_name", sa.Text, nullable=False),
+        sa.Column("level", sa.Integer, nullable=False),
+        sa.Column("first_seq", sa.BigInteger, nullable=False),
+        sa.Column("last_seq", sa.BigInteger, nullable=False),
+        sa.Column("doc_count", sa.Integer, nullable=False),
+    )
+    op.create_table(
+        "index_columns",
+        sa.Column("segment_id", Key, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("content", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("segment_id", "name", name="pk_index_columns"),
+    )
+    op.create_table(
+        "index_postings",
+        sa.Column("segment_id", Key, nullable=False),
+        sa.Column("term", sa.LargeBinary, nullable=False),
+        sa.Column("doc_count", sa.Integer, nullable=False),
+        sa.Column("docs", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("segment_id", "term", name="pk_index_postings"),
+        sqlite_with_rowid=False,
     )
 
 
@@ -134,7 +180,7 @@ def _create_bookkeeping() -> None:
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("value", sa.BigInteger, nullable=False),
     )
-    op.bulk_insert(counters, [{"name": "sequence", "value": 0}, {"name": "experiment", "value": 0}])
+    op.bulk_insert(counters, [{"name": name, "value": 0} for name in _COUNTERS])
     op.create_table(
         "leases",
         sa.Column("name", sa.Text, primary_key=True),
