@@ -45,7 +45,9 @@ def make_request(spans: Sequence[Span]) -> ExportTraceServiceRequest:
 
 
 def write(store: Store, *spans: Span, experiment_id: int = 0) -> None:
-    store.spans.write(parts_of(make_request(spans), None, experiment_id, PriceTable()))
+    parts, refused = parts_of(make_request(spans), None, experiment_id, PriceTable())
+    assert not refused.count
+    store.spans.write(parts)
 
 
 def public_id(trace: int) -> str:

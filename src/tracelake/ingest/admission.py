@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from tracelake.ingest.outcome import Outcome
 from tracelake.model.errors import PayloadTooLarge, Unavailable
 
 
@@ -18,7 +19,13 @@ class Admission:
         self._gauge = Gauge(
             "tracelake_ingest_pending_bytes", "Bytes of requests under way", registry=registry
         )
-        self.spans = Counter("tracelake_ingest_spans", "Spans stored durably", registry=registry)
+        self._stored = Counter("tracelake_ingest_spans", "Spans stored durably", registry=registry)
+        self._refused = Counter(
+            "tracelake_ingest_refused_spans",
+            "Spans that cannot be stored, by what was wrong with them",
+            ["reason"],
+            registry=registry,
+        )
         self.requests = Counter(
             "tracelake_ingest_requests", "Requests by outcome", ["outcome"], registry=registry
         )
@@ -35,6 +42,12 @@ class Admission:
             yield reservation
         finally:
             reservation.give_back()
+
+    def count(self, outcome: Outcome) -> None:
+        """Count what was stored and what was refused of a request that was taken."""
+        self._stored.inc(outcome.stored)
+        for reason, spans in outcome.refused.reasons.items():
+            self._refused.labels(reason=reason).inc(spans)
 
     def reserve(self, more_bytes: int) -> None:
         if self._pending_bytes + more_bytes > self._max_pending_bytes:

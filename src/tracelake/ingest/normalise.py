@@ -7,9 +7,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, TracesData
 
+from tracelake.ingest.outcome import Refused
 from tracelake.ingest.prices import PriceTable
 from tracelake.model.anyvalue import to_text
-from tracelake.model.errors import InvalidInput
 from tracelake.model.preview import PREVIEW_CHARS, cut, request_preview, response_preview
 from tracelake.model.semconv.read import (
     METADATA_PREFIX,
@@ -40,32 +40,38 @@ def parts_of(
     body: bytes | None,
     experiment_id: int,
     prices: PriceTable,
-) -> list[TracePart]:
-    """One part a trace. `body` is the request's own bytes where it came as protobuf.
+) -> tuple[list[TracePart], Refused]:
+    """One part a trace, and the spans that cannot be stored, which are in no part.
 
-    Raises InvalidInput, naming the span, when one cannot be stored; then none of them is.
+    `body` is the request's own bytes where it came as protobuf.
     """
     builders: dict[bytes, _PartBuilder] = {}
+    refused = Refused()
     for resource_spans in request.resource_spans:
         resource = resource_spans.resource
         tags = _resource_tags(resource)
         for scope_spans in resource_spans.scope_spans:
             for span in scope_spans.spans:
-                _check(span)
+                wrong = _what_is_wrong(span)
+                if wrong is not None:
+                    refused.add(wrong[0], span.name, wrong[1])
+                    continue
                 builder = builders.get(span.trace_id)
                 if builder is None:
                     builder = builders[span.trace_id] = _PartBuilder(prices)
                 builder.add(resource, scope_spans, span, tags)
-    if len(builders) == 1:
+    if len(builders) == 1 and not refused.reasons:
         # OTLP's request and TracesData are the same bytes: the usual case needs no second encoding.
         whole = body if body is not None else request.SerializeToString()
-        return [
+        parts = [
             builder.build(trace_id, experiment_id, whole) for trace_id, builder in builders.items()
         ]
-    return [
-        builder.build(trace_id, experiment_id, builder.own_payload())
-        for trace_id, builder in builders.items()
-    ]
+    else:
+        parts = [
+            builder.build(trace_id, experiment_id, builder.own_payload())
+            for trace_id, builder in builders.items()
+        ]
+    return parts, refused
 
 
 class _PartBuilder:
@@ -133,16 +139,18 @@ class _PartBuilder:
         )
 
 
-def _check(span: Span) -> None:
+def _what_is_wrong(span: Span) -> tuple[str, str] | None:
+    """Why a span cannot be stored: a word to count by, and what to tell its sender."""
     if len(span.trace_id) != 16 or not any(span.trace_id):
-        raise InvalidInput(f"span {span.name!r}: trace_id must be 16 bytes that are not all zero")
+        return "trace_id", "trace_id must be 16 bytes that are not all zero"
     if len(span.span_id) != 8 or not any(span.span_id):
-        raise InvalidInput(f"span {span.name!r}: span_id must be 8 bytes that are not all zero")
+        return "span_id", "span_id must be 8 bytes that are not all zero"
     if len(span.parent_span_id) not in (0, 8):
-        raise InvalidInput(f"span {span.name!r}: parent_span_id must be 8 bytes, or empty")
+        return "parent_span_id", "parent_span_id must be 8 bytes, or empty"
     for time_ns in (span.start_time_unix_nano, span.end_time_unix_nano):
         if time_ns > _MAX_TIME_NS:
-            raise InvalidInput(f"span {span.name!r}: {time_ns} ns is after the year 2262")
+            return "time", f"{time_ns} ns is after the year 2262"
+    return None
 
 
 def _root_facts(span: Span, facts: SpanFacts, tags: dict[str, str]) -> TraceFacts:

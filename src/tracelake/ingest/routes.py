@@ -14,6 +14,7 @@ from tracelake.ingest.admission import Admission, Reservation
 from tracelake.ingest.body import PROTOBUF, content_type_of, decompress, parse
 from tracelake.ingest.commit import GroupCommitter
 from tracelake.ingest.normalise import parts_of
+from tracelake.ingest.outcome import Outcome, Refused
 from tracelake.ingest.prices import PriceTable
 from tracelake.model.errors import InvalidInput, TracelakeError
 from tracelake.model.permissions import Permission, requires
@@ -58,7 +59,7 @@ class OtlpTraces:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = _Body(receive)
         try:
-            span_count = await self._take(scope, body)
+            media_type, outcome = await self._take(scope, body)
         except Exception as caught:
             error = _ours(caught)
             self._admission.requests.labels(outcome=error.code).inc()
@@ -67,10 +68,10 @@ class OtlpTraces:
             await self._answer_error(error)(scope, receive, send)
             return
         self._admission.requests.labels(outcome="stored").inc()
-        self._admission.spans.inc(span_count)
-        await _ACCEPTED(scope, receive, send)
+        self._admission.count(outcome)
+        await _answer(outcome, media_type, send)
 
-    async def _take(self, scope: Scope, incoming: "_Body") -> int:
+    async def _take(self, scope: Scope, incoming: "_Body") -> tuple[str, Outcome]:
         await self._authorise(scope, Permission.WRITE_TRACES)
         headers = Headers(scope=scope)
         media_type = content_type_of(headers.get("content-type", ""))
@@ -79,19 +80,19 @@ class OtlpTraces:
             body = await incoming.read(reservation)
             encoding = headers.get("content-encoding", "")
             if len(body) <= _INLINE_BYTES and not encoding:
-                parts = self._decode(body, "", media_type, experiment_id)
+                parts, refused = self._decode(body, "", media_type, experiment_id)
             else:
                 async with self._large:
-                    parts = await asyncio.to_thread(
+                    parts, refused = await asyncio.to_thread(
                         self._decode, body, encoding, media_type, experiment_id
                     )
             if parts:
                 await self._committer.commit(parts, sum(len(part.chunk) for part in parts))
-            return sum(len(part.spans) for part in parts)
+            return media_type, Outcome(sum(len(part.spans) for part in parts), refused)
 
     def _decode(
         self, body: bytes, encoding: str, media_type: str, experiment_id: int
-    ) -> list[TracePart]:
+    ) -> tuple[list[TracePart], Refused]:
         plain = decompress(body, encoding, self._admission.max_body_bytes)
         request = parse(plain, media_type)
         own_bytes = plain if media_type == PROTOBUF else None
@@ -114,17 +115,14 @@ def _ours(caught: Exception) -> TracelakeError:
     return TracelakeError("The server failed; its log has the reason.")
 
 
-class _Accepted:
-    """An empty ExportTraceServiceResponse, which is no bytes at all."""
-
-    _HEADERS: Final = [(b"content-type", PROTOBUF.encode()), (b"content-length", b"0")]
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self._HEADERS})
-        await send({"type": "http.response.body", "body": b""})
-
-
-_ACCEPTED: Final = _Accepted()
+async def _answer(outcome: Outcome, media_type: str, send: Send) -> None:
+    body = outcome.answer(media_type)
+    headers = [
+        (b"content-type", media_type.encode()),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _declared_bytes(headers: Headers) -> int:

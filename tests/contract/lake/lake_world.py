@@ -77,7 +77,7 @@ class Lake:
                 span.parent_span_id = (1).to_bytes(8, "big")
         if edit is not None:
             edit(request)
-        self.store.spans.write(parts_of(request, None, 0, PriceTable()))
+        self.store.spans.write(parts_of(request, None, 0, PriceTable())[0])
         return f"tr-{trace:032x}"
 
     def sync(self, options: SyncOptions | None = None) -> SyncResult:

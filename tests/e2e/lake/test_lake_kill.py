@@ -33,7 +33,7 @@ def send(store: Store, trace: int, span_numbers: range, start_ns: int) -> None:
             start_time_unix_nano=start_ns + number,
             end_time_unix_nano=start_ns + number + 10**6,
         )
-    store.spans.write(parts_of(request, None, 0, PRICES))
+    store.spans.write(parts_of(request, None, 0, PRICES)[0])
 
 
 def start_sync(home: Path) -> "subprocess.Popen[str]":

@@ -83,7 +83,7 @@ def send(store_url: str) -> None:
     )
     store = open_store(store_url)
     try:
-        store.spans.write(parts_of(request, None, 0, PriceTable()))
+        store.spans.write(parts_of(request, None, 0, PriceTable())[0])
     finally:
         store.close()
 
