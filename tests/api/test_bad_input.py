@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
+import zstandard
 
 from tests.conftest import RunningServer, start_server
 from tests.spans import make_request, make_span, public_id
@@ -57,6 +58,8 @@ def still_good(server: RunningServer) -> None:
         (b'{"resourceSpans": 3}', {"content_type": "application/json"}, 400, "OTLP"),
         (b"not gzip", {"content_encoding": "gzip"}, 400, "compressed"),
         (gzip.compress(GOOD)[:-9], {"content_encoding": "gzip"}, 400, "too early"),
+        (b"not zstd", {"content_encoding": "zstd"}, 400, "compressed"),
+        (zstandard.compress(GOOD)[:-9], {"content_encoding": "zstd"}, 400, "too early"),
         (GOOD, {"content_type": "text/plain"}, 415, "text/plain"),
         (GOOD, {"content_encoding": "br"}, 415, "br"),
         (GOOD, {"x_mlflow_experiment_id": "77"}, 404, "No experiment with id 77"),
@@ -77,8 +80,9 @@ def test_huge_bodies_and_bombs_leave_the_memory_bounded(server: RunningServer) -
     still_good(server)
     before = process.memory_info().rss
     assert send(server, bytes(200 * 1024 * 1024))[0] == 413
-    bomb = gzip.compress(bytes(500 * 1024 * 1024), 1)
-    assert send(server, bomb, content_encoding="gzip")[0] == 413
+    bomb = bytes(500 * 1024 * 1024)
+    assert send(server, gzip.compress(bomb, 1), content_encoding="gzip")[0] == 413
+    assert send(server, zstandard.compress(bomb), content_encoding="zstd")[0] == 413
     assert process.memory_info().rss - before < 300 * 1024 * 1024
     still_good(server)
 

@@ -1,8 +1,7 @@
-"""A request body to OTLP: decompress within bounds, then parse protobuf or JSON."""
+"""A plain request body to OTLP: protobuf or JSON."""
 
 import base64
 import json
-import zlib
 from typing import Final
 
 from google.protobuf.json_format import ParseDict, ParseError
@@ -10,13 +9,11 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tracelake.model.entities import JsonValue
-from tracelake.model.errors import InvalidInput, PayloadTooLarge, UnsupportedMedia
+from tracelake.model.errors import InvalidInput, UnsupportedMedia
 from tracelake.model.jsonvalue import as_object, objects_in
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
-_ANY_ZLIB_HEADER: Final = 47
-_RAW_DEFLATE: Final = -15
 _ID_KEYS: Final = ("traceId", "trace_id", "spanId", "span_id", "parentSpanId", "parent_span_id")
 
 
@@ -28,24 +25,6 @@ def content_type_of(header: str) -> str:
             f"content type {media_type or '(none)'!r}: send {PROTOBUF} or {JSON}"
         )
     return media_type
-
-
-def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes:
-    """The plain body. Stops at `max_bytes`, so that a small bomb cannot fill the memory.
-
-    Raises UnsupportedMedia, PayloadTooLarge, InvalidInput for data that is not what it says.
-    """
-    match encoding.strip().lower():
-        case "" | "identity":
-            return body
-        case "gzip" | "x-gzip":
-            return _inflate(body, _ANY_ZLIB_HEADER, max_bytes)
-        case "deflate":
-            # "deflate" is zlib by the book and raw deflate in practice; the header tells.
-            is_zlib = len(body) > 1 and body[0] & 0x0F == 8 and (body[0] << 8 | body[1]) % 31 == 0
-            return _inflate(body, _ANY_ZLIB_HEADER if is_zlib else _RAW_DEFLATE, max_bytes)
-        case other:
-            raise UnsupportedMedia(f"content encoding {other!r}: send gzip, deflate or none")
 
 
 def parse(body: bytes, media_type: str) -> ExportTraceServiceRequest:
@@ -60,25 +39,6 @@ def parse(body: bytes, media_type: str) -> ExportTraceServiceRequest:
         raise InvalidInput(
             "the body is not an OTLP ExportTraceServiceRequest in protobuf"
         ) from error
-
-
-def _inflate(body: bytes, window_bits: int, max_bytes: int) -> bytes:
-    pieces: list[bytes] = []
-    room = max_bytes
-    rest = body
-    while rest:
-        stream = zlib.decompressobj(window_bits)
-        try:
-            pieces.append(stream.decompress(rest, room + 1))
-        except zlib.error as error:
-            raise InvalidInput(f"the compressed body cannot be read: {error}") from error
-        room -= len(pieces[-1])
-        if room < 0:
-            raise PayloadTooLarge(f"the body is larger than {max_bytes} bytes when decompressed")
-        if not stream.eof:
-            raise InvalidInput("the compressed body ends too early")
-        rest = stream.unused_data
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _parse_json(body: bytes) -> ExportTraceServiceRequest:

@@ -11,8 +11,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from tracelake.ingest.admission import Admission, Reservation
-from tracelake.ingest.body import PROTOBUF, content_type_of, decompress, parse
+from tracelake.ingest.body import PROTOBUF, content_type_of, parse
 from tracelake.ingest.commit import GroupCommitter
+from tracelake.ingest.encoding import decompress
 from tracelake.ingest.normalise import parts_of
 from tracelake.ingest.outcome import Outcome, Refused
 from tracelake.ingest.prices import PriceTable
