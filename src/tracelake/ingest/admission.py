@@ -1,34 +1,34 @@
-"""How much may be on its way at once. Refuse before reading, say why, count it."""
+"""How much may be on its way at once. Refuse before reading, and say why."""
 
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
-
-from tracelake.ingest.outcome import Outcome
+from tracelake.ingest.metrics import IngestMetrics
 from tracelake.model.errors import PayloadTooLarge, Unavailable
+
+_LONG_WAIT_S: Final = 2.0
+"""Exporters give up after ten seconds; an answer that takes longer than this is a full queue."""
+_LEAST_SHARE: Final = 32
+_GROWTH_SHARE: Final = 4
 
 
 class Admission:
-    """Bounds the bytes of all requests that are being read, decoded or committed."""
+    """Bounds the bytes of all requests that are being read, decoded or committed.
 
-    def __init__(self, max_body_bytes: int, max_pending_bytes: int, registry: CollectorRegistry):
+    The bound is `max_pending_bytes`, and less while answers take longer than they should: a queue
+    that takes seconds to work off must not become longer.
+    """
+
+    def __init__(self, max_body_bytes: int, max_pending_bytes: int, metrics: IngestMetrics) -> None:
         self.max_body_bytes = max_body_bytes
         self._max_pending_bytes = max_pending_bytes
+        self._room_bytes = max_pending_bytes
         self._pending_bytes = 0
-        self._gauge = Gauge(
-            "tracelake_ingest_pending_bytes", "Bytes of requests under way", registry=registry
-        )
-        self._stored = Counter("tracelake_ingest_spans", "Spans stored durably", registry=registry)
-        self._refused = Counter(
-            "tracelake_ingest_refused_spans",
-            "Spans that cannot be stored, by what was wrong with them",
-            ["reason"],
-            registry=registry,
-        )
-        self.requests = Counter(
-            "tracelake_ingest_requests", "Requests by outcome", ["outcome"], registry=registry
-        )
+        self._narrowed_s = 0.0
+        self._metrics = metrics
+        metrics.room_bytes.set(max_pending_bytes)
 
     @contextmanager
     def admit(self, size_bytes: int) -> Generator["Reservation"]:
@@ -39,27 +39,43 @@ class Admission:
         reservation = Reservation(self)
         try:
             reservation.grow_to(size_bytes)
-            yield reservation
+            self._metrics.pending_requests.inc()
+            try:
+                yield reservation
+            finally:
+                self._metrics.pending_requests.dec()
         finally:
             reservation.give_back()
 
-    def count(self, outcome: Outcome) -> None:
-        """Count what was stored and what was refused of a request that was taken."""
-        self._stored.inc(outcome.stored)
-        for reason, spans in outcome.refused.reasons.items():
-            self._refused.labels(reason=reason).inc(spans)
-
-    def reserve(self, more_bytes: int) -> None:
-        if self._pending_bytes + more_bytes > self._max_pending_bytes:
+    def reserve(self, held_bytes: int, more_bytes: int) -> None:
+        """Add to what one request holds. A body that is alone always finds room."""
+        others_bytes = self._pending_bytes - held_bytes
+        if others_bytes and self._pending_bytes + more_bytes > self._room_bytes:
             raise Unavailable(
                 f"{self._pending_bytes} bytes are under way already; send this again in a second"
             )
-        self._pending_bytes += more_bytes
-        self._gauge.set(self._pending_bytes)
+        self._hold(more_bytes)
 
     def release(self, bytes_held: int) -> None:
-        self._pending_bytes -= bytes_held
-        self._gauge.set(self._pending_bytes)
+        self._hold(-bytes_held)
+
+    def took(self, seconds: float, size_bytes: int) -> None:
+        """Learn from how long an answer took since its body was read."""
+        if seconds <= _LONG_WAIT_S:
+            wider = self._room_bytes + size_bytes // _GROWTH_SHARE
+            self._room_bytes = min(wider, self._max_pending_bytes)
+        else:
+            now_s = time.monotonic()
+            if now_s - self._narrowed_s < _LONG_WAIT_S:
+                return  # what was admitted before the last change says nothing about it
+            self._narrowed_s = now_s
+            narrower = int(self._room_bytes * max(_LONG_WAIT_S / seconds, 0.5))
+            self._room_bytes = max(narrower, self._max_pending_bytes // _LEAST_SHARE)
+        self._metrics.room_bytes.set(self._room_bytes)
+
+    def _hold(self, more_bytes: int) -> None:
+        self._pending_bytes += more_bytes
+        self._metrics.pending_bytes.set(self._pending_bytes)
 
 
 class Reservation:
@@ -75,7 +91,7 @@ class Reservation:
         if size_bytes > limit:
             raise PayloadTooLarge(f"the body is larger than {limit} bytes; send smaller batches")
         if size_bytes > self.held_bytes:
-            self._admission.reserve(size_bytes - self.held_bytes)
+            self._admission.reserve(self.held_bytes, size_bytes - self.held_bytes)
             self.held_bytes = size_bytes
 
     def give_back(self) -> None:

@@ -44,6 +44,8 @@ class Outcome:
 
     stored: int
     refused: Refused
+    commit_s: float
+    """Seconds that waiting for a commit and the commit took."""
 
     @property
     def error_message(self) -> str:

@@ -1,8 +1,6 @@
 """`POST /v1/traces`: OTLP over HTTP. Plain ASGI, because every span of every user passes here."""
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -10,110 +8,56 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from tracelake.ingest.admission import Admission, Reservation
-from tracelake.ingest.body import PROTOBUF, content_type_of, parse
-from tracelake.ingest.commit import GroupCommitter
-from tracelake.ingest.encoding import decompress
-from tracelake.ingest.normalise import parts_of
-from tracelake.ingest.outcome import Outcome, Refused
-from tracelake.ingest.prices import PriceTable
-from tracelake.model.errors import InvalidInput, TracelakeError
-from tracelake.model.permissions import Permission, requires
-from tracelake.store.api import Experiments, TracePart
-
-_log = logging.getLogger(__name__)
+from tracelake.ingest.accept import DEFAULT_EXPERIMENT, EXPERIMENT_HEADER, Offer
+from tracelake.ingest.admission import Reservation
+from tracelake.ingest.body import content_type_of
+from tracelake.ingest.intake import NEEDS, Intake
+from tracelake.ingest.outcome import Outcome
+from tracelake.model.errors import InvalidInput, PayloadTooLarge, TracelakeError
+from tracelake.model.permissions import requires
 
 PATH: Final = "/v1/traces"
-EXPERIMENT_HEADER: Final = "x-mlflow-experiment-id"
-DEFAULT_EXPERIMENT: Final = "0"
-_INLINE_BYTES: Final = 64 * 1024
-"""Bodies up to this size are decoded on the event loop, which costs less than a thread's switch."""
+_PROTOCOL: Final = "http"
 _DRAIN_BYTES: Final = 512 * 1024 * 1024
 
-Authorise = Callable[[Scope, Permission], Awaitable[None]]
 AnswerError = Callable[[TracelakeError], Response]
 
 
-@requires(Permission.WRITE_TRACES)
+@requires(NEEDS)
 class OtlpTraces:
-    """The endpoint. All collaborators are passed in; it keeps only which experiments exist."""
+    """The endpoint. All collaborators are passed in; it keeps nothing."""
 
-    def __init__(
-        self,
-        admission: Admission,
-        committer: GroupCommitter,
-        experiments: Experiments,
-        prices: PriceTable,
-        authorise: Authorise,
-        answer_error: AnswerError,
-    ) -> None:
-        self._admission = admission
-        self._committer = committer
-        self._experiments = experiments
-        self._prices = prices
-        self._authorise = authorise
+    def __init__(self, intake: Intake, answer_error: AnswerError) -> None:
+        self._intake = intake
         self._answer_error = answer_error
-        self._known_experiments: dict[str, int] = {}
-        # Large bodies are decoded one at a time: their memory does not add up.
-        self._large = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = _Body(receive)
         try:
             media_type, outcome = await self._take(scope, body)
         except Exception as caught:
-            error = _ours(caught)
-            self._admission.requests.labels(outcome=error.code).inc()
-            with suppress(InvalidInput):
-                await body.drain()
+            error = self._intake.failed(_PROTOCOL, caught)
+            if isinstance(error, PayloadTooLarge):
+                # The connection is closed after this answer; most clients read it only after
+                # they sent it all. Other answers go out at once, and the server drops the rest.
+                with suppress(InvalidInput):
+                    await body.drain()
             await self._answer_error(error)(scope, receive, send)
             return
-        self._admission.requests.labels(outcome="stored").inc()
-        self._admission.count(outcome)
         await _answer(outcome, media_type, send)
 
     async def _take(self, scope: Scope, incoming: "_Body") -> tuple[str, Outcome]:
-        await self._authorise(scope, Permission.WRITE_TRACES)
+        await self._intake.authorise(scope)
         headers = Headers(scope=scope)
         media_type = content_type_of(headers.get("content-type", ""))
-        with self._admission.admit(_declared_bytes(headers)) as reservation:
-            experiment_id = await self._experiment(headers.get(EXPERIMENT_HEADER))
-            body = await incoming.read(reservation)
-            encoding = headers.get("content-encoding", "")
-            if len(body) <= _INLINE_BYTES and not encoding:
-                parts, refused = self._decode(body, "", media_type, experiment_id)
-            else:
-                async with self._large:
-                    parts, refused = await asyncio.to_thread(
-                        self._decode, body, encoding, media_type, experiment_id
-                    )
-            if parts:
-                await self._committer.commit(parts, sum(len(part.chunk) for part in parts))
-            return media_type, Outcome(sum(len(part.spans) for part in parts), refused)
-
-    def _decode(
-        self, body: bytes, encoding: str, media_type: str, experiment_id: int
-    ) -> tuple[list[TracePart], Refused]:
-        plain = decompress(body, encoding, self._admission.max_body_bytes)
-        request = parse(plain, media_type)
-        own_bytes = plain if media_type == PROTOBUF else None
-        return parts_of(request, own_bytes, experiment_id, self._prices)
-
-    async def _experiment(self, header: str | None) -> int:
-        text = DEFAULT_EXPERIMENT if header is None else header.strip()
-        known = self._known_experiments.get(text)
-        if known is None:
-            found = await asyncio.to_thread(self._experiments.get, text)
-            known = self._known_experiments[text] = int(found.experiment_id)
-        return known
-
-
-def _ours(caught: Exception) -> TracelakeError:
-    """The error to answer with. One that nobody foresaw goes to the log with all it has."""
-    if isinstance(caught, TracelakeError):
-        return caught
-    _log.error("a span request failed", exc_info=caught)
-    return TracelakeError("The server failed; its log has the reason.")
+        with self._intake.admit(_declared_bytes(headers)) as reservation:
+            offer = Offer(
+                await incoming.read(reservation),
+                media_type,
+                headers.get("content-encoding", ""),
+                headers.get(EXPERIMENT_HEADER, DEFAULT_EXPERIMENT).strip(),
+            )
+            return media_type, await self._intake.accept(_PROTOCOL, offer)
 
 
 async def _answer(outcome: Outcome, media_type: str, send: Send) -> None:
@@ -128,8 +72,8 @@ async def _answer(outcome: Outcome, media_type: str, send: Send) -> None:
 
 def _declared_bytes(headers: Headers) -> int:
     text = headers.get("content-length", "0")
-    if not text.isdecimal():
-        raise InvalidInput(f"content-length {text!r} is not a number")
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise InvalidInput(f"content-length {text!r} is not a number of bytes")
     return int(text)
 
 
@@ -151,7 +95,7 @@ class _Body:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def drain(self) -> None:
-        """Read the rest and drop it: most clients read an answer only after they sent it all."""
+        """Read the rest and drop it."""
         dropped_bytes = 0
         while not self._ended and dropped_bytes < _DRAIN_BYTES:
             dropped_bytes += len(await self._next())

@@ -12,8 +12,10 @@ from starlette.types import Receive, Scope, Send
 
 from tracelake.agents import routes as agents
 from tracelake.agents.service import AgentService
+from tracelake.ingest.accept import LocalIngest
 from tracelake.ingest.admission import Admission
-from tracelake.ingest.commit import GroupCommitter
+from tracelake.ingest.intake import Intake
+from tracelake.ingest.metrics import IngestMetrics
 from tracelake.ingest.prices import PriceTable
 from tracelake.ingest.routes import PATH as OTLP_PATH
 from tracelake.ingest.routes import OtlpTraces
@@ -37,9 +39,11 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
     store = open_store(settings.store_url)
     registry = CollectorRegistry()
     prices = PriceTable(settings.price_file)
-    admission = Admission(settings.max_body_bytes, settings.max_pending_bytes, registry)
-    committer = GroupCommitter(store.spans)
-    otlp = OtlpTraces(admission, committer, store.experiments, prices, authorise, answer_error)
+    metrics = IngestMetrics(registry)
+    admission = Admission(settings.max_body_bytes, settings.max_pending_bytes, metrics)
+    ingest = LocalIngest(store.spans, store.experiments, prices, settings.max_body_bytes)
+    intake = Intake(admission, ingest, metrics, authorise)
+    otlp = OtlpTraces(intake, answer_error)
 
     deployed = AgentService(
         store.agents, store.experiments, settings.home, lambda: settings.base_url
@@ -52,8 +56,8 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as running:
             running.callback(store.close)
-            committer.start()
-            running.callback(committer.stop)
+            await ingest.start()
+            running.push_async_callback(ingest.stop)
             await deployed.start()
             running.push_async_callback(deployed.stop)
             if settings.lake_sync_seconds > 0:

@@ -8,7 +8,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 from tests.spans import make_request, make_span
 
+from tracelake.ingest.accept import LocalIngest
 from tracelake.ingest.admission import Admission
+from tracelake.ingest.intake import Intake
+from tracelake.ingest.metrics import IngestMetrics
 from tracelake.ingest.prices import PriceTable
 from tracelake.ingest.routes import OtlpTraces
 from tracelake.server.auth import authorise
@@ -23,11 +26,11 @@ class Broken:
 
 
 async def test_the_answer_has_the_usual_shape(caplog: pytest.LogCaptureFixture) -> None:
-    admission = Admission(10**6, 10**6, CollectorRegistry())
+    metrics = IngestMetrics(CollectorRegistry())
     never = cast("Any", None)
-    endpoint = OtlpTraces(
-        admission, never, cast("Any", Broken()), PriceTable(), authorise, answer_error
-    )
+    ingest = LocalIngest(never, cast("Any", Broken()), PriceTable(), 10**6)
+    intake = Intake(Admission(10**6, 10**6, metrics), ingest, metrics, authorise)
+    endpoint = OtlpTraces(intake, answer_error)
     body = make_request([make_span(1, 1)]).SerializeToString()
     sent: list[Any] = []
 

@@ -1,0 +1,64 @@
+"""What every protocol's edge does with a request: admit it, hand it on, count what became of it."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from typing import Final
+
+from starlette.types import Scope
+
+from tracelake.ingest.accept import Ingest, Offer
+from tracelake.ingest.admission import Admission, Reservation
+from tracelake.ingest.metrics import IngestMetrics
+from tracelake.ingest.outcome import Outcome
+from tracelake.model.errors import TracelakeError
+from tracelake.model.permissions import Permission
+
+_log = logging.getLogger(__name__)
+
+NEEDS: Final = Permission.WRITE_TRACES
+Authorise = Callable[[Scope, Permission], Awaitable[None]]
+
+
+class Intake:
+    """One for all protocols, so that they share one bound and one set of metrics."""
+
+    def __init__(
+        self, admission: Admission, ingest: Ingest, metrics: IngestMetrics, authorise: Authorise
+    ) -> None:
+        self._admission = admission
+        self._ingest = ingest
+        self._metrics = metrics
+        self._authorise = authorise
+
+    @property
+    def max_body_bytes(self) -> int:
+        return self._admission.max_body_bytes
+
+    async def authorise(self, scope: Scope) -> None:
+        """Raises PermissionDenied for a sender that may not write traces."""
+        await self._authorise(scope, NEEDS)
+
+    def admit(self, size_bytes: int) -> AbstractContextManager[Reservation]:
+        """As `Admission.admit`: call it before the body is read."""
+        return self._admission.admit(size_bytes)
+
+    async def accept(self, protocol: str, offer: Offer) -> Outcome:
+        """As `Ingest.accept`, counted."""
+        began_s = time.monotonic()
+        outcome = await self._ingest.accept(offer)
+        seconds = time.monotonic() - began_s
+        self._admission.took(seconds, len(offer.body))
+        self._metrics.count(protocol, outcome, seconds)
+        return outcome
+
+    def failed(self, protocol: str, caught: Exception) -> TracelakeError:
+        """The error to answer with, counted. One that nobody foresaw goes to the log with all."""
+        if isinstance(caught, TracelakeError):
+            error = caught
+        else:
+            _log.error("a span request failed", exc_info=caught)
+            error = TracelakeError("The server failed; its log has the reason.")
+        self._metrics.requests.labels(protocol, error.code).inc()
+        return error
