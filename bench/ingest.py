@@ -94,7 +94,11 @@ def run(home: Path, seconds: float, store_url: str) -> int:
 
 
 def start_server(folder: Path, port: int, store_url: str) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"TRACELAKE_HOME": str(folder), "TRACELAKE_LAKE_SYNC_SECONDS": "0"}
+    environment = os.environ | {
+        "TRACELAKE_HOME": str(folder),
+        "TRACELAKE_LAKE_SYNC_SECONDS": "0",
+        "TRACELAKE_OTLP_GRPC_PORT": "0",
+    }
     if store_url:
         environment["TRACELAKE_STORE_URL"] = store_url
     process = subprocess.Popen(

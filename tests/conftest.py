@@ -65,12 +65,21 @@ class RunningServer:
     def port(self) -> int:
         return int(self.url.rsplit(":", 1)[1])
 
+    def connect(self) -> socket.socket:
+        """A connection of one's own to the HTTP port."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
+
 
 def start_server(
-    home: Path, store_url: str, port: int | None = None, python: str = sys.executable
+    home: Path,
+    store_url: str,
+    port: int | None = None,
+    python: str = sys.executable,
+    **settings: str | int,
 ) -> RunningServer:
-    """A real server process, ready to take requests."""
+    """A real server process, ready to take requests. `settings` by name, as on its command line."""
     port = port or free_port()
+    chosen = {f"TRACELAKE_{name.upper()}": str(value) for name, value in settings.items()}
     process = subprocess.Popen(
         [python, "-m", "tracelake", "server", "--port", str(port)],
         env=os.environ
@@ -78,7 +87,9 @@ def start_server(
             "TRACELAKE_HOME": str(home),
             "TRACELAKE_STORE_URL": store_url,
             "TRACELAKE_LAKE_SYNC_SECONDS": "0",
-        },
+            "TRACELAKE_OTLP_GRPC_PORT": "0",
+        }
+        | chosen,
         stdout=subprocess.DEVNULL,
     )
     server = RunningServer(process, f"http://127.0.0.1:{port}")

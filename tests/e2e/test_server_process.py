@@ -1,5 +1,6 @@
 """The server as a process: one a home, a port that is taken, words instead of tracebacks."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ def tracelake(*arguments: str) -> "subprocess.CompletedProcess[str]":
         text=True,
         check=False,
         timeout=60,
+        env=os.environ | {"TRACELAKE_OTLP_GRPC_PORT": "0"},
     )
 
 
@@ -36,13 +38,17 @@ def test_a_home_has_one_server(tmp_path: Path) -> None:
     assert again.process.wait(30) in (0, -15)
 
 
-def test_a_port_that_is_taken(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--port", "--otlp-grpc-port"])
+def test_a_port_that_is_taken(tmp_path: Path, option: str) -> None:
+    ports = {"--port": str(free_port())}
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        done = tracelake("server", "--home", str(tmp_path), "--port", port)
+        ports[option] = str(taken.getsockname()[1])
+        given = [word for pair in ports.items() for word in pair]
+        done = tracelake("server", "--home", str(tmp_path), *given)
     assert done.returncode == 1
-    assert "cannot listen on 127.0.0.1 port" in done.stderr
-    assert "--port" in done.stderr
+    assert f"cannot listen on 127.0.0.1 port {ports[option]}" in done.stderr
+    assert option in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tracelake.agents import routes as agents
 from tracelake.agents.service import AgentService
 from tracelake.ingest.accept import LocalIngest
 from tracelake.ingest.admission import Admission
+from tracelake.ingest.grpc import OtlpGrpc
 from tracelake.ingest.intake import Intake
 from tracelake.ingest.metrics import IngestMetrics
 from tracelake.ingest.prices import PriceTable
@@ -44,6 +45,7 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
     ingest = LocalIngest(store.spans, store.experiments, prices, settings.max_body_bytes)
     intake = Intake(admission, ingest, metrics, authorise)
     otlp = OtlpTraces(intake, answer_error)
+    grpc = OtlpGrpc(intake, settings.host, settings.otlp_grpc_port)
 
     deployed = AgentService(
         store.agents, store.experiments, settings.home, lambda: settings.base_url
@@ -60,6 +62,9 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
             running.push_async_callback(ingest.stop)
             await deployed.start()
             running.push_async_callback(deployed.stop)
+            if settings.otlp_grpc_port:
+                await grpc.start()
+                running.push_async_callback(grpc.stop)
             if settings.lake_sync_seconds > 0:
                 lake_job.start()
                 running.push_async_callback(lake_job.stop)

@@ -51,7 +51,10 @@ def run_server(settings: ServerSettings, on_ready: Callable[[], None] | None = N
         if on_ready is not None:
             on_ready()
 
-    with hold_home(settings.home), _listen(settings) as listener:
+    with hold_home(settings.home), _listen(settings.host, settings.port, "--port") as listener:
+        if settings.otlp_grpc_port:
+            # gRPC opens its port itself, and late; whether it can is said now.
+            _listen(settings.host, settings.otlp_grpc_port, "--otlp-grpc-port").close()
         return _serve(settings, listener, ready)
 
 
@@ -77,13 +80,13 @@ def _serve(settings: ServerSettings, listener: socket.socket, ready: Callable[[]
     return 0 if server.started else 1
 
 
-def _listen(settings: ServerSettings) -> socket.socket:
+def _listen(host: str, port: int, option: str) -> socket.socket:
     """The socket, before anything else is started. Raises InvalidInput where it cannot be had."""
     try:
-        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise InvalidInput(
-            f"cannot listen on {settings.host} port {settings.port}: {error.strerror}. "
-            "Name others with --host and --port."
+            f"cannot listen on {host} port {port}: {error.strerror}. "
+            f"Name others with --host and {option}."
         ) from error

@@ -38,6 +38,13 @@ SETTINGS: Final = (
         "port", "TRACELAKE_PORT", integer(1, 65535), "5050", "Port of the API, OTLP/HTTP and UI."
     ),
     Setting(
+        "otlp_grpc_port",
+        "TRACELAKE_OTLP_GRPC_PORT",
+        integer(0, 65535),
+        "4317",
+        "Port of OTLP over gRPC; 0 turns it off.",
+    ),
+    Setting(
         "store_url",
         "TRACELAKE_STORE_URL",
         str,
@@ -93,6 +100,7 @@ class ServerSettings:
     home: Path
     host: str
     port: int
+    otlp_grpc_port: int
     store_url: str
     lake_uri: str
     lake_sync_seconds: int

@@ -1,0 +1,133 @@
+"""OTLP over gRPC: the trace service, on raw messages, so that a body is decoded once.
+
+grpc is imported when a server is built, because a server without this port needs none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from tracelake.ingest.accept import DEFAULT_EXPERIMENT, EXPERIMENT_HEADER, Offer
+from tracelake.ingest.body import PROTOBUF
+from tracelake.ingest.intake import Intake
+from tracelake.model.errors import (
+    InvalidInput,
+    NotFound,
+    PayloadTooLarge,
+    PermissionDenied,
+    TracelakeError,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    import grpc
+    from grpc.aio import Server, ServicerContext
+
+SERVICE: Final = "opentelemetry.proto.collector.trace.v1.TraceService"
+_PROTOCOL: Final = "grpc"
+_UNREAD_BYTES: Final = 256 * 1024
+"""Held for a message until it is read: gRPC tells its size only afterwards."""
+_STATUS_DETAILS: Final = "grpc-status-details-bin"
+
+
+class OtlpGrpc:
+    """The server on its port. `start` and `stop` it in the event loop that accepts."""
+
+    def __init__(self, intake: Intake, host: str, port: int) -> None:
+        self._intake = intake
+        self._host = host
+        self._port = port
+        self._server: Server | None = None
+
+    async def start(self) -> None:
+        """Listen. Raises InvalidInput where the port cannot be had."""
+        from grpc import Compression, method_handlers_generic_handler
+        from grpc import stream_unary_rpc_method_handler as handler
+        from grpc.aio import server
+
+        self._server = server(
+            options=[
+                ("grpc.max_receive_message_length", self._intake.max_body_bytes),
+                # Two servers that share a port would each see half of the spans.
+                ("grpc.so_reuseport", 0),
+            ],
+            compression=Compression.NoCompression,
+        )
+        # On the wire a call with one message is a stream of one; as a stream it can be refused
+        # before its message is read.
+        export: Any = self._export
+        methods: dict[str, Any] = {"Export": handler(export)}
+        self._server.add_generic_rpc_handlers([method_handlers_generic_handler(SERVICE, methods)])
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        try:
+            self._server.add_insecure_port(f"{host}:{self._port}")
+        except RuntimeError as error:
+            raise InvalidInput(f"cannot listen on {host} port {self._port} for gRPC") from error
+        await self._server.start()
+
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """Refuse new calls, let those under way end, then close the port."""
+        if self._server is not None:
+            await self._server.stop(grace_s)
+
+    async def _export(
+        self, messages: AsyncIterator[bytes], context: ServicerContext[bytes, bytes]
+    ) -> bytes:
+        try:
+            return await self._take(messages, _headers(context))
+        except Exception as caught:
+            await _abort(context, self._intake.failed(_PROTOCOL, caught))
+
+    async def _take(self, messages: AsyncIterator[bytes], headers: dict[str, str]) -> bytes:
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await self._intake.authorise({"type": "grpc", "path": SERVICE, "headers": raw})
+        with self._intake.admit(_UNREAD_BYTES) as reservation:
+            body = await anext(aiter(messages), b"")
+            reservation.grow_to(len(body))
+            experiment = headers.get(EXPERIMENT_HEADER, DEFAULT_EXPERIMENT).strip()
+            offer = Offer(body, PROTOBUF, "", experiment)
+            outcome = await self._intake.accept(_PROTOCOL, offer) if body else None
+            return outcome.answer(PROTOBUF) if outcome else b""
+
+
+def _headers(context: ServicerContext[bytes, bytes]) -> dict[str, str]:
+    return {
+        key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)
+    }
+
+
+async def _abort(context: ServicerContext[bytes, bytes], error: TracelakeError) -> NoReturn:
+    """End the call with the code of the OTLP specification; a retryable one says when to retry."""
+    from google.rpc.error_details_pb2 import RetryInfo
+    from google.rpc.status_pb2 import Status
+
+    code = _code(error)
+    trailing: tuple[tuple[str, bytes], ...] = ()
+    if isinstance(error, Unavailable):
+        number: int = code.value[0]
+        status = Status(code=number, message=error.message)
+        retry = RetryInfo()
+        retry.retry_delay.FromSeconds(error.retry_after_s)
+        status.details.add().Pack(retry)
+        trailing = ((_STATUS_DETAILS, status.SerializeToString()),)
+    await context.abort(code, error.message, trailing)
+    raise AssertionError("abort raises")
+
+
+def _code(error: TracelakeError) -> grpc.StatusCode:
+    from grpc import StatusCode
+
+    match error:
+        case PayloadTooLarge():
+            return StatusCode.RESOURCE_EXHAUSTED
+        case InvalidInput():
+            return StatusCode.INVALID_ARGUMENT
+        case NotFound():
+            return StatusCode.NOT_FOUND
+        case PermissionDenied():
+            return StatusCode.PERMISSION_DENIED
+        case Unavailable():
+            return StatusCode.UNAVAILABLE
+        case _:
+            return StatusCode.INTERNAL
