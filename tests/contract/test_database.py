@@ -1,5 +1,8 @@
 """What a database that is away looks like to the rooms above."""
 
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -24,4 +27,44 @@ def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
         with pytest.raises(Unavailable, match="does not answer"), database.write():
             pass
     finally:
+        database.close()
+
+
+_HOLDER = """
+import sys
+from pathlib import Path
+from tracelake.store.turn import file_turn
+
+with file_turn(Path(sys.argv[1])):
+    print("mine", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_writers_of_two_processes_take_turns_and_a_dead_one_loses_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "tracelake.db"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    database = Database(f"sqlite:///{path}")
+    wrote = threading.Event()
+
+    def write() -> None:
+        with database.write():
+            wrote.set()
+
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"mine\n"
+        writer = threading.Thread(target=write)
+        writer.start()
+        assert not wrote.wait(0.2)
+        holder.kill()
+        writer.join(30)
+        assert wrote.is_set()
+    finally:
+        holder.kill()
+        holder.communicate()
         database.close()

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tracelake.model.errors import InvalidInput, Unavailable
 from tracelake.store.schema import counters
+from tracelake.store.turn import file_turn
 
 _WRITE_OPTION = "tracelake_write"
 _POSTGRES_WRITER_LOCK = 0x7472_6163_656C_616B
@@ -24,7 +25,8 @@ class Database:
     """An engine with `read` and `write` transactions.
 
     `write` transactions run one at a time, across threads and processes: a lock in this process,
-    then BEGIN IMMEDIATE on SQLite or an advisory lock on PostgreSQL (decision 001).
+    then a file's lock and BEGIN IMMEDIATE on SQLite, or an advisory lock on PostgreSQL
+    (decision 001).
     """
 
     def __init__(self, url: str, *, pool_size: int = 20) -> None:
@@ -41,7 +43,7 @@ class Database:
     @contextmanager
     def write(self) -> Generator[Connection]:
         """A transaction that is alone in writing; durable when the block has ended."""
-        with _translated(), self._writer, self.engine.connect() as pooled:
+        with _translated(), self._writer, self._turn(), self.engine.connect() as pooled:
             connection = pooled.execution_options(**{_WRITE_OPTION: True})
             with connection.begin():
                 if not self.is_sqlite:
@@ -52,6 +54,10 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+    def _turn(self) -> AbstractContextManager[None]:
+        path = self.engine.url.database
+        return file_turn(Path(path)) if self.is_sqlite and path else nullcontext()
 
 
 @contextmanager
