@@ -19,10 +19,14 @@ PROTOBUF = "application/x-protobuf"
 GOOD = make_request([make_span(1, 1)]).SerializeToString()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+@pytest.fixture(scope="module", params=[1, 2], ids="workers={}".format)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningServer]:
+    """The server itself and ingest processes behind it must answer the same."""
     home = tmp_path_factory.mktemp("home")
-    running = start_server(home, f"sqlite:///{Path(home) / 'tracelake.db'}")
+    url = f"sqlite:///{Path(home) / 'tracelake.db'}"
+    running = start_server(home, url, workers=request.param)
     yield running
     running.process.terminate()
     assert running.process.wait(20) in (0, -15)

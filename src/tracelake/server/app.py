@@ -12,12 +12,13 @@ from starlette.types import Receive, Scope, Send
 
 from tracelake.agents import routes as agents
 from tracelake.agents.service import AgentService
-from tracelake.ingest.accept import LocalIngest
+from tracelake.ingest.accept import Ingest, LocalIngest
 from tracelake.ingest.admission import Admission
 from tracelake.ingest.grpc import OtlpGrpc
 from tracelake.ingest.intake import Intake
 from tracelake.ingest.metrics import IngestMetrics
 from tracelake.ingest.prices import PriceTable
+from tracelake.ingest.processes import IngestProcesses
 from tracelake.ingest.routes import PATH as OTLP_PATH
 from tracelake.ingest.routes import OtlpTraces
 from tracelake.lake import routes as lake
@@ -28,6 +29,7 @@ from tracelake.server import health, ui
 from tracelake.server.auth import authorise, check_route
 from tracelake.server.errors import add_error_handlers, answer_error
 from tracelake.server.home import prepare_home
+from tracelake.server.ingest_process import starter
 from tracelake.server.settings import ServerSettings
 from tracelake.store.open import Store, open_store
 
@@ -39,10 +41,9 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
     prepare_home(settings.home)
     store = open_store(settings.store_url)
     registry = CollectorRegistry()
-    prices = PriceTable(settings.price_file)
     metrics = IngestMetrics(registry)
     admission = Admission(settings.max_body_bytes, settings.max_pending_bytes, metrics)
-    ingest = LocalIngest(store.spans, store.experiments, prices, settings.max_body_bytes)
+    ingest = _ingest(settings, store, metrics)
     intake = Intake(admission, ingest, metrics, authorise)
     otlp = OtlpTraces(intake, answer_error)
     grpc = OtlpGrpc(intake, settings.host, settings.otlp_grpc_port)
@@ -107,6 +108,14 @@ class FrontDoor:
             await self.otlp(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+
+def _ingest(settings: ServerSettings, store: Store, metrics: IngestMetrics) -> Ingest:
+    """In this process, or in processes of its own (decision 009)."""
+    prices = PriceTable(settings.price_file)
+    if settings.workers > 1:
+        return IngestProcesses(settings.workers, starter(settings), metrics)
+    return LocalIngest(store.spans, store.experiments, prices, settings.max_body_bytes)
 
 
 def _query_router(store: Store) -> APIRouter:

@@ -1,9 +1,7 @@
 """Run the server until it is told to stop."""
 
 import asyncio
-import logging
 import socket
-import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -11,6 +9,7 @@ import uvicorn
 from tracelake.model.errors import InvalidInput
 from tracelake.server.app import FrontDoor, create_app
 from tracelake.server.home import hold_home
+from tracelake.server.logs import log_to_stderr
 from tracelake.server.settings import ServerSettings
 
 _BACKLOG = 2048
@@ -38,13 +37,7 @@ class _Server(uvicorn.Server):
 
 def run_server(settings: ServerSettings, on_ready: Callable[[], None] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; the exit code. `on_ready` runs once it listens."""
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    for noisy in ("alembic", "httpx"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    log_to_stderr(settings.log_level)
 
     def ready() -> None:
         print(f"Tracelake is ready: {settings.base_url}", flush=True)  # noqa: T201

@@ -67,6 +67,13 @@ SETTINGS: Final = (
         "Seconds between copies to the Delta tables; 0 turns the copying off.",
     ),
     Setting(
+        "workers",
+        "TRACELAKE_WORKERS",
+        integer(1, 64),
+        "1",
+        "Processes that decode and store spans; with 1 the server does it itself.",
+    ),
+    Setting(
         "max_body_bytes",
         "TRACELAKE_MAX_BODY_BYTES",
         integer(1024, 2**31),
@@ -104,6 +111,7 @@ class ServerSettings:
     store_url: str
     lake_uri: str
     lake_sync_seconds: int
+    workers: int
     max_body_bytes: int
     max_pending_bytes: int
     price_file: Path | None
