@@ -12,8 +12,9 @@ from tracelake.model.filters.parse import parse_filter
 from tracelake.store.api import MetricPoint, MetricQuery, SessionPage, SessionSummary
 from tracelake.store.compile import Compiler
 from tracelake.store.database import Database
+from tracelake.store.finder import experiment_numbers, in_experiments, infos_of, passes
 from tracelake.store.pages import decode_token, encode_token
-from tracelake.store.reader import MAX_RESULTS, check_page_size, in_experiments, infos_of, passes
+from tracelake.store.reader import MAX_RESULTS, check_page_size
 from tracelake.store.rows import AnyRow, AnySelect
 from tracelake.store.schema import traces
 
@@ -137,10 +138,11 @@ class SqlAnalytics:
         """A query for columns of the traces that match a filter."""
         tree = parse_filter(filter_text)
         compiled = self._compiler.compile(tree)
-        query = in_experiments(select(*columns).where(compiled.condition), experiment_ids)
+        numbers = experiment_numbers(experiment_ids)
+        query = in_experiments(select(*columns).where(compiled.condition), numbers)
         if compiled.exact:
             return query
-        candidates = in_experiments(select(traces).where(compiled.condition), experiment_ids)
+        candidates = in_experiments(select(traces).where(compiled.condition), numbers)
         keys = [
             row.trace_key
             for row in connection.execute(candidates).all()

@@ -4,9 +4,10 @@ from sqlalchemy import func, select
 
 from tracelake.store.api import TraceChange
 from tracelake.store.database import Database
-from tracelake.store.reader import infos_of, trace_spans
+from tracelake.store.finder import infos_of
 from tracelake.store.rows import AnyRow
 from tracelake.store.schema import traces
+from tracelake.store.spans import trace_spans
 
 
 class SqlChanges:

@@ -37,8 +37,15 @@ class Database:
     @contextmanager
     def read(self) -> Generator[Connection]:
         """A transaction that sees one moment of the database and changes nothing."""
-        with _translated(), self.engine.connect() as connection, connection.begin():
-            yield connection
+        with _translated(), self.engine.connect() as pooled:
+            # PostgreSQL's default sees another moment with each statement.
+            connection = (
+                pooled
+                if self.is_sqlite
+                else pooled.execution_options(isolation_level="REPEATABLE READ")
+            )
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def write(self) -> Generator[Connection]:

@@ -15,9 +15,13 @@ from tracelake.store.api import (
 )
 from tracelake.store.assessments import SqlAssessments
 from tracelake.store.changes import SqlChanges
+from tracelake.store.compile import Compiler
 from tracelake.store.database import Database
 from tracelake.store.editor import SqlTraceEditor
 from tracelake.store.experiments import SqlExperiments
+from tracelake.store.finder import TraceFinder
+from tracelake.store.index.cache import ColumnCache
+from tracelake.store.index.indexer import Indexer
 from tracelake.store.leases import SqlLeases
 from tracelake.store.migrate import upgrade
 from tracelake.store.reader import SqlTraceReader
@@ -39,6 +43,7 @@ class Store:
     changes: Changes
     leases: Leases
     agents: AgentRegistry
+    indexer: Indexer
 
     def close(self) -> None:
         self.database.close()
@@ -55,11 +60,13 @@ def open_store(url: str) -> Store:
     except BaseException:
         database.close()
         raise
+    finder = TraceFinder(Compiler(is_sqlite=database.is_sqlite), ColumnCache())
     return Store(
         database=database,
         experiments=SqlExperiments(database),
         spans=SqlSpanWriter(database),
-        traces=SqlTraceReader(database),
+        traces=SqlTraceReader(database, finder),
+        indexer=Indexer(database),
         editor=SqlTraceEditor(database),
         assessments=SqlAssessments(database),
         analytics=SqlAnalytics(database),

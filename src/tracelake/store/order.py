@@ -69,6 +69,16 @@ class TraceOrder:
         values = [getattr(row, f"order_{n}") for n in range(len(self._keys))]
         return encode_token(scope + self.name, [_to_json(value) for value in values])
 
+    @property
+    def is_newest_first(self) -> bool:
+        """Whether this is the default order."""
+        return self.name == "timestamp_ms DESC"
+
+    def place(self, token: str, scope: str) -> tuple[int, bytes]:
+        """Start and trace id where a page of the default order ended. Raises InvalidInput."""
+        start_ns, trace_id = decode_token(token, scope + self.name, (int, str))
+        return start_ns, _from_json(trace_id, self._keys[-1])
+
     def after(self, token: str, scope: str) -> ColumnElement[bool]:
         """The condition of rows that come after a token. Raises InvalidInput."""
         types = [(str, int, float, type(None))] * len(self._keys)

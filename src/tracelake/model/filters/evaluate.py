@@ -120,7 +120,7 @@ def _span_matches(node: Node, span: Span) -> bool:
         case Or(items):
             return any(_span_matches(item, span) for item in items)
         case Clause(entity=Entity.SPAN_ATTRIBUTE, key=key, op=op, value=value):
-            return compare(op, _as_text(span.attributes.get(key)), value)
+            return compare(op, as_text(span.attributes.get(key)), value)
         case Clause(key=key, op=op, value=value):
             return compare(op, _span_field(span, key), value)
         case _:
@@ -144,24 +144,26 @@ def _content(span: Span) -> str:
     told = [span.head.name, span.head.span_type, span.head.model, span.status_message]
     told += [span.inputs, span.outputs, span.attributes]
     told += [[event.name, event.attributes] for event in span.events]
-    return storable("\n".join(_leaves(told)))
+    return storable("\n".join(leaves(told)))
 
 
-def _leaves(value: JsonValue) -> Iterator[str]:
+def leaves(value: JsonValue) -> Iterator[str]:
+    """Every key and every value in it, as text."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):
         for item in as_list(value) or ():
-            yield from _leaves(item)
+            yield from leaves(item)
     elif isinstance(value, dict):
         for key, item in (as_object(value) or {}).items():
             yield key
-            yield from _leaves(item)
+            yield from leaves(item)
     elif value is not None:
         yield json.dumps(value)
 
 
-def _as_text(value: JsonValue) -> str | None:
+def as_text(value: JsonValue) -> str | None:
+    """A value as filters compare it: text as it is, anything else as JSON."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -179,10 +181,11 @@ def _assessed(clause: Clause, assessments: Sequence[Assessment]) -> bool:
         return not named
     if clause.op is Op.IS_NOT_NULL:
         return bool(named)
-    return any(_value_matches(clause, item.value) for item in named)
+    return any(value_matches(clause, item.value) for item in named)
 
 
-def _value_matches(clause: Clause, value: JsonValue) -> bool:
+def value_matches(clause: Clause, value: JsonValue) -> bool:
+    """Whether a clause on an assessment holds for its value."""
     if clause.op in (Op.GT, Op.GE, Op.LT, Op.LE):
         if isinstance(value, bool):
             value = int(value)
@@ -190,7 +193,7 @@ def _value_matches(clause: Clause, value: JsonValue) -> bool:
     wanted = clause.value
     if isinstance(wanted, int | float) and isinstance(value, int | float):
         return compare(clause.op, value, wanted)
-    return compare(clause.op, _as_text(value), str(wanted))
+    return compare(clause.op, as_text(value), str(wanted))
 
 
 def _links_prompt(info: TraceInfo, wanted: str) -> bool:

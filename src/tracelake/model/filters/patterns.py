@@ -25,6 +25,17 @@ def like(pattern: str) -> Matcher:
     return lambda text: compiled.fullmatch(text) is not None
 
 
+def literal_pieces(pattern: str) -> list[str]:
+    """The texts between the wildcards of a LIKE pattern; what matches it has all of them."""
+    pieces = [""]
+    for piece in _PIECES.findall(pattern):
+        if piece in ("%", "_"):
+            pieces.append("")
+        else:
+            pieces[-1] += piece[-1] if len(piece) == 2 else piece
+    return [piece for piece in pieces if piece]
+
+
 @lru_cache(maxsize=256)
 def regular(pattern: str) -> Matcher:
     """A regular expression, found anywhere in the text. Raises ValueError where it is not one."""

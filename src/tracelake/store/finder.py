@@ -1,0 +1,240 @@
+"""One page of the traces that match: from the index what it knows, from the tables the rest."""
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
+
+from tracelake.model.entities import Span, TraceInfo
+from tracelake.model.errors import InvalidInput
+from tracelake.model.filters.evaluate import matches
+from tracelake.model.filters.tree import Node
+from tracelake.model.ids import format_trace_id
+from tracelake.store.assessments import assessments_of
+from tracelake.store.compile import Compiled, Compiler
+from tracelake.store.index.cache import ColumnCache
+from tracelake.store.index.search import Hits, find, is_for_index
+from tracelake.store.index.view import IndexView
+from tracelake.store.order import TraceOrder
+from tracelake.store.rows import AnyRow, AnySelect, trace_of
+from tracelake.store.schema import traces
+from tracelake.store.spans import trace_spans
+
+_CANDIDATES_A_PAGE: Final = 5000
+"""Traces looked at one by one for one page, when neither SQL nor the index can decide a filter."""
+_BATCH: Final = 200
+
+Candidate = tuple[AnyRow, bool]
+"""A row that may match, and whether it surely does."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSearch:
+    tree: Node
+    experiment_ids: tuple[int, ...] | None
+    order: TraceOrder
+    scope: str
+    """Names the search in its page tokens."""
+    max_results: int
+    page_token: str | None
+
+
+class TraceFinder:
+    """Finds pages of traces, within a read transaction of the caller."""
+
+    def __init__(self, compiler: Compiler, cache: ColumnCache) -> None:
+        self._compiler = compiler
+        self._cache = cache
+
+    def find(
+        self, connection: Connection, search: TraceSearch
+    ) -> tuple[list[TraceInfo], str | None]:
+        """The traces of a page, and the token of the next one."""
+        compiled = self._compiler.compile(search.tree)
+        if search.order.is_newest_first and is_for_index(search.tree):
+            view = IndexView(connection, self._cache)
+            if view.facts:
+                candidates = _from_index(connection, search, view, compiled)
+                return _page(connection, search, candidates)
+        if compiled.exact:
+            rows, token = _rows_of_page(connection, search, compiled)
+            return infos_of(connection, rows), token
+        return _page(connection, search, _from_tables(connection, search, compiled))
+
+
+def experiment_numbers(experiment_ids: Sequence[str] | None) -> tuple[int, ...] | None:
+    """Experiment ids as the tables have them; None means all. Raises InvalidInput."""
+    if experiment_ids is None:
+        return None
+    wrong = [item for item in experiment_ids if not item.isdecimal() or len(item) > 18]
+    if wrong:
+        raise InvalidInput(f"experiment id {wrong[0]!r}: ids are whole numbers")
+    return tuple(int(item) for item in experiment_ids)
+
+
+def in_experiments(query: AnySelect, numbers: Sequence[int] | None) -> AnySelect:
+    """Narrow a query on traces to experiments; None means all."""
+    return query if numbers is None else query.where(traces.c.experiment_id.in_(numbers))
+
+
+def passes(connection: Connection, tree: Node, row: AnyRow, info: TraceInfo) -> bool:
+    """Whether a trace that may match does."""
+    loaded: list[list[Span]] = []
+
+    def spans_once() -> list[Span]:
+        if not loaded:
+            loaded.append(trace_spans(connection, row.trace_key, info.trace_id))
+        return loaded[0]
+
+    return matches(tree, info, spans_once)
+
+
+def infos_of(
+    connection: Connection, rows: Iterable[AnyRow], *, valid_only: bool = True
+) -> list[TraceInfo]:
+    """Trace rows as infos with their assessments."""
+    rows = list(rows)
+    told = assessments_of(
+        connection,
+        {row.trace_key: format_trace_id(row.trace_id) for row in rows},
+        valid_only=valid_only,
+    )
+    return [trace_of(row, told.get(row.trace_key, ())) for row in rows]
+
+
+def _page(
+    connection: Connection, search: TraceSearch, candidates: Iterator[Candidate]
+) -> tuple[list[TraceInfo], str | None]:
+    """A page of candidates looked at in order. It may be short, and still have a next page."""
+    found: list[TraceInfo] = []
+    looked_at = 0
+    last: AnyRow | None = None
+    while batch := _take(candidates, search.max_results - len(found) + 1):
+        for (row, surely), info in zip(
+            batch, infos_of(connection, [row for row, _ in batch]), strict=True
+        ):
+            if len(found) == search.max_results:
+                return found, _token_after(search, last)
+            last = row
+            looked_at += not surely
+            if surely or passes(connection, search.tree, row, info):
+                found.append(info)
+        if looked_at >= _CANDIDATES_A_PAGE:
+            return found, _token_after(search, last)
+    return found, None
+
+
+def _token_after(search: TraceSearch, last: AnyRow | None) -> str | None:
+    return search.order.token(last, search.scope) if last is not None else None
+
+
+def _take(candidates: Iterator[Candidate], count: int) -> list[Candidate]:
+    return [candidate for candidate, _ in zip(candidates, range(min(count, _BATCH)), strict=False)]
+
+
+def _rows_of_page(
+    connection: Connection, search: TraceSearch, compiled: Compiled
+) -> tuple[Sequence[AnyRow], str | None]:
+    query = _ordered(search, compiled)
+    if search.page_token is not None:
+        query = query.where(search.order.after(search.page_token, search.scope))
+    rows = connection.execute(query.limit(search.max_results + 1)).all()
+    has_more = len(rows) > search.max_results
+    rows = rows[: search.max_results]
+    return rows, search.order.token(rows[-1], search.scope) if has_more else None
+
+
+def _from_tables(
+    connection: Connection, search: TraceSearch, compiled: Compiled
+) -> Iterator[Candidate]:
+    query = _ordered(search, compiled)
+    token = search.page_token
+    while True:
+        page = query if token is None else query.where(search.order.after(token, search.scope))
+        rows = connection.execute(page.limit(_BATCH)).all()
+        for row in rows:
+            yield row, compiled.exact
+        if len(rows) < _BATCH:
+            return
+        token = search.order.token(rows[-1], search.scope)
+
+
+def _ordered(search: TraceSearch, compiled: Compiled) -> AnySelect:
+    query = select(traces, *search.order.columns()).where(compiled.condition)
+    return in_experiments(query, search.experiment_ids).order_by(*search.order.order_by())
+
+
+def _from_index(
+    connection: Connection, search: TraceSearch, view: IndexView, compiled: Compiled
+) -> Iterator[Candidate]:
+    """Newest first: indexed versions, and the tail of those that the index does not know yet."""
+    after: tuple[int, bytes] | None = None
+    if search.page_token is not None:
+        start_ns, trace_id = search.order.place(search.page_token, search.scope)
+        after = (-start_ns, trace_id)
+    hits = find(view, search.tree, search.experiment_ids).newest(-after[0] if after else None)
+    known = _rows_of_hits(connection, search, hits)
+    tail = _tail(connection, search, view.facts_seq, compiled, after)
+    for candidate in heapq.merge(known, tail, key=_place):
+        if after is None or _place(candidate) > after:
+            yield candidate
+
+
+def _place(candidate: Candidate) -> tuple[int, bytes]:
+    row, _ = candidate
+    return -row.start_ns, row.trace_id
+
+
+def _rows_of_hits(connection: Connection, search: TraceSearch, hits: Hits) -> Iterator[Candidate]:
+    at = 0
+    size = search.max_results + 1
+    while at < len(hits.seqs):
+        end = min(at + size, len(hits.seqs))
+        # Not between traces that start at the same moment: their order is that of their ids.
+        while end < len(hits.seqs) and hits.start_ns[end] == hits.start_ns[end - 1]:
+            end += 1
+        surely = dict(zip(hits.seqs[at:end].tolist(), hits.surely[at:end].tolist(), strict=True))
+        found: list[Candidate] = []
+        numbers = list(surely)
+        for first in range(0, len(numbers), 500):
+            query = select(traces, *search.order.columns()).where(
+                traces.c.seq.in_(numbers[first : first + 500])
+            )
+            found += [(row, surely[row.seq]) for row in connection.execute(query)]
+        yield from sorted(found, key=_place)
+        at, size = end, _BATCH
+
+
+def _tail(
+    connection: Connection,
+    search: TraceSearch,
+    facts_seq: int,
+    compiled: Compiled,
+    after: tuple[int, bytes] | None,
+) -> Iterator[Candidate]:
+    # Sums with 0 keep SQLite from walking the index of times: the tail is a short range of `seq`.
+    start_ns: ColumnElement[int] = traces.c.start_ns + 0
+    query = (
+        select(traces, *search.order.columns())
+        .where(traces.c.seq > facts_seq, compiled.condition)
+        .order_by(start_ns.desc(), traces.c.trace_id)
+    )
+    if search.experiment_ids is not None:
+        query = query.where((traces.c.experiment_id + 0).in_(search.experiment_ids))
+    while True:
+        page = query
+        if after is not None:
+            page = query.where(
+                or_(
+                    start_ns < -after[0],
+                    and_(start_ns == -after[0], traces.c.trace_id > after[1]),
+                )
+            )
+        rows: Sequence[Any] = connection.execute(page.limit(_BATCH)).all()
+        for row in rows:
+            yield row, compiled.exact
+        if len(rows) < _BATCH:
+            return
+        after = _place((rows[-1], True))

@@ -1,0 +1,175 @@
+"""What the index says of a trace: its terms and its numbers."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from tracelake.model.entities import JsonValue
+from tracelake.model.filters.evaluate import as_text
+from tracelake.store.index.columns import Column
+from tracelake.store.index.docs import encode
+from tracelake.store.index.segments import Posting
+from tracelake.store.index.terms import NOTHING, Field, term
+from tracelake.store.rows import AnyRow
+from tracelake.store.schema import assessments, spans, traces
+
+FACTS: Final = "facts"
+NO_NUMBER: Final = -1
+"""Stands in a column of whole numbers where the trace has none. No real one is negative."""
+
+_LOOK_UP: Final = 500
+_COLUMNS: Final = (
+    traces.c.trace_key,
+    traces.c.seq,
+    traces.c.experiment_id,
+    traces.c.state,
+    traces.c.start_ns,
+    traces.c.end_ns,
+    traces.c.name,
+    traces.c.client_request_id,
+    traces.c.session_id,
+    traces.c.user_id,
+    traces.c.tags,
+    traces.c.trace_metadata,
+    traces.c.input_tokens,
+    traces.c.output_tokens,
+    traces.c.total_tokens,
+    traces.c.total_cost,
+)
+_SHAPE: Final = (
+    spans.c.trace_key,
+    spans.c.name,
+    spans.c.span_type,
+    spans.c.status,
+    spans.c.model,
+    spans.c.provider,
+    spans.c.tool,
+    spans.c.error,
+)
+
+
+def changed_traces(connection: Connection, after_seq: int, limit: int) -> Sequence[AnyRow]:
+    """The rows that `Facts` reads, of the next versions after a number."""
+    query = select(*_COLUMNS).where(traces.c.seq > after_seq).order_by(traces.c.seq).limit(limit)
+    return connection.execute(query).all()
+
+
+class Facts:
+    """Gathers the terms and columns of some traces, by position."""
+
+    def __init__(self, connection: Connection, rows: Sequence[AnyRow]) -> None:
+        self._positions: dict[bytes, list[int]] = defaultdict(list)
+        self._rows = rows
+        by_key = {row.trace_key: position for position, row in enumerate(rows)}
+        for position, row in enumerate(rows):
+            for found in _terms_of_trace(row):
+                self._positions[found].append(position)
+        self._add_spans(connection, by_key)
+        self._add_assessments(connection, by_key)
+
+    def postings(self) -> Iterator[Posting]:
+        for found in sorted(self._positions):
+            docs = sorted(set(self._positions[found]))
+            yield found, len(docs), encode(docs)
+
+    def positions(self) -> dict[bytes, list[int]]:
+        """Positions by term, as they were gathered: in no order, some twice."""
+        return self._positions
+
+    def columns(self) -> dict[str, Column]:
+        """One array a number, as `numbers_of` names them."""
+        return numbers_of(self._rows)
+
+    def _add_spans(self, connection: Connection, by_key: dict[int, int]) -> None:
+        for keys in _some(list(by_key)):
+            query = select(*_SHAPE).where(spans.c.trace_key.in_(keys)).distinct()
+            for key, name, span_type, status, model, provider, tool, error in connection.execute(
+                query
+            ):
+                position = by_key[key]
+                shape = (name, span_type, status, model, provider, tool)
+                self._positions[shape_term(shape)].append(position)
+                if error is not None:
+                    self._positions[term(Field.ERROR)].append(position)
+                    self._positions[term(Field.ERROR, error)].append(position)
+
+    def _add_assessments(self, connection: Connection, by_key: dict[int, int]) -> None:
+        for keys in _some(list(by_key)):
+            query = select(
+                assessments.c.trace_key, assessments.c.kind, assessments.c.name, assessments.c.value
+            ).where(assessments.c.trace_key.in_(keys), assessments.c.valid)
+            for key, kind, name, value in connection.execute(query):
+                field = Field.FEEDBACK if kind == "feedback" else Field.EXPECTATION
+                self._positions[term(field, name)].append(by_key[key])
+                self._positions[assessment_term(field, name, value)].append(by_key[key])
+
+
+def shape_term(shape: Sequence[str | None]) -> bytes:
+    """The term of name, type, status, model, provider and tool of a span."""
+    return term(Field.SHAPE, *(NOTHING if part is None else part for part in shape))
+
+
+def assessment_term(field: Field, name: str, value: JsonValue) -> bytes:
+    """The term of an assessment's value. A letter tells numbers from the texts that look alike."""
+    match value:
+        case bool():
+            return term(field, name, f"b{int(value)}")
+        case int() | float():
+            return term(field, name, f"n{value!r}")
+        case str():
+            return term(field, name, f"s{value}".replace("\0", "\ufffd"))
+        case None:
+            return term(field, name, "0")
+        case _:
+            return term(field, name, f"j{as_text(value)}".replace("\0", "\ufffd"))
+
+
+def numbers_of(rows: Sequence[AnyRow]) -> dict[str, Column]:
+    """Arrays by name, a value a row: `seq`, `start_ns`, `duration_ns`, tokens and `cost`.
+
+    Where a trace has none, whole numbers are `NO_NUMBER` and costs are NaN.
+    """
+    return {
+        "seq": _whole(row.seq for row in rows),
+        "start_ns": _whole(row.start_ns for row in rows),
+        "duration_ns": _whole(
+            row.end_ns - row.start_ns if row.end_ns is not None else None for row in rows
+        ),
+        "input_tokens": _whole(row.input_tokens for row in rows),
+        "output_tokens": _whole(row.output_tokens for row in rows),
+        "tokens": _whole(row.total_tokens for row in rows),
+        "cost": np.array(
+            [row.total_cost if row.total_cost is not None else np.nan for row in rows],
+            dtype=np.float64,
+        ),
+    }
+
+
+def _terms_of_trace(row: AnyRow) -> Iterator[bytes]:
+    yield term(Field.EXPERIMENT, str(row.experiment_id))
+    yield term(Field.STATE, row.state)
+    for field, value in (
+        (Field.NAME, row.name),
+        (Field.USER, row.user_id),
+        (Field.SESSION, row.session_id),
+        (Field.CLIENT_REQUEST_ID, row.client_request_id),
+    ):
+        if value is not None:
+            yield term(field)
+            yield term(field, value)
+    for field, pairs in ((Field.TAG, row.tags), (Field.METADATA, row.trace_metadata)):
+        for key, value in pairs.items():
+            yield term(field, key)
+            yield term(field, key, value)
+
+
+def _whole(values: Iterable[int | None]) -> Column:
+    return np.array([NO_NUMBER if v is None else v for v in values], dtype=np.int64)
+
+
+def _some(keys: list[int]) -> Iterator[list[int]]:
+    for at in range(0, len(keys), _LOOK_UP):
+        yield keys[at : at + _LOOK_UP]

@@ -1,0 +1,128 @@
+"""Brings both indexes up to date: one small step at a time, so that the caller may stop between.
+
+One process does this for a database, the holder of the lease; see `server/background.py`.
+"""
+
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from sqlalchemy import Connection, delete, select
+
+from tracelake.store.database import Database
+from tracelake.store.index.cache import ColumnCache
+from tracelake.store.index.columns import Column
+from tracelake.store.index.facts import FACTS, Facts, changed_traces
+from tracelake.store.index.merge import due, merged
+from tracelake.store.index.segments import NewSegment, Posting, SegmentWriter, advance
+from tracelake.store.index.text import TEXT, Texts, changed_texts
+from tracelake.store.index.view import IndexView
+from tracelake.store.schema import counters, stale_versions
+
+_FACTS_A_STEP: Final = 4096
+_TEXTS_A_STEP: Final = 1024
+
+
+class _Gathered(Protocol):
+    def columns(self) -> dict[str, Column]: ...
+    def postings(self) -> Iterator[Posting]: ...
+
+
+class Indexer:
+    """Steps of indexing. Not for several processes at once: hold a lease."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._writer = SegmentWriter(database)
+
+    def lag(self) -> tuple[int, int]:
+        """Changes that the index of facts, and that of text, do not know yet."""
+        with self._database.read() as connection:
+            names = ("sequence", "indexed_facts", "indexed_text")
+            rows = connection.execute(
+                select(counters.c.name, counters.c.value).where(counters.c.name.in_(names))
+            )
+            at: dict[str, int] = dict(rows.tuples().all())
+        return at["sequence"] - at["indexed_facts"], at["sequence"] - at["indexed_text"]
+
+    def index_facts(self) -> bool:
+        """Index the next traces by their facts; whether there may be more."""
+        with self._database.read() as connection:
+            view = IndexView(connection, ColumnCache())
+            last = _last_seq(connection)
+            if last <= view.facts_seq:
+                return False
+            rows = changed_traces(connection, view.facts_seq, _FACTS_A_STEP)
+            is_full = len(rows) == _FACTS_A_STEP
+            last = rows[-1].seq if is_full else last
+            facts = Facts(connection, rows)
+        self._publish(FACTS, view.facts_seq + 1, last, facts)
+        self._forget_unindexed(view.facts_seq, last, {row.seq for row in rows})
+        return is_full
+
+    def index_text(self) -> bool:
+        """Index the text of the next traces; whether there may be more."""
+        with self._database.read() as connection:
+            view = IndexView(connection, ColumnCache())
+            if view.facts_seq <= view.text_seq:
+                return False
+            rows = changed_texts(connection, view.text_seq, _TEXTS_A_STEP)
+            # Never ahead of the facts: a search looks for text among what they have found.
+            rows = [row for row in rows if row.seq <= view.facts_seq]
+            is_full = len(rows) == _TEXTS_A_STEP
+            last = rows[-1].seq if is_full else view.facts_seq
+            texts = Texts(connection, rows)
+        self._publish(TEXT, view.text_seq + 1, last, texts)
+        return is_full
+
+    def merge(self) -> bool:
+        """Join some segments, if there are too many; whether there may be more to join."""
+        for name in (FACTS, TEXT):
+            with self._database.read() as connection:
+                view = IndexView(connection, ColumnCache())
+                run = due(view.facts if name == FACTS else view.text)
+                if not run:
+                    continue
+                new = merged(self._database, view, name, run)
+                seqs = [seq for segment in run for seq in segment.column("seq").tolist()]
+            self._writer.write(new)
+            if name == FACTS:
+                gone = set(seqs).difference(new.columns["seq"].tolist())
+                self._forget(gone)
+            self._writer.sweep()
+            return True
+        return False
+
+    def sweep(self) -> None:
+        """Remove what an earlier run left half-written."""
+        self._writer.sweep()
+
+    def _publish(self, name: str, first_seq: int, last_seq: int, found: _Gathered) -> None:
+        columns = found.columns()
+        if len(columns["seq"]):
+            self._writer.write(NewSegment(name, 0, first_seq, last_seq, columns, found.postings()))
+        else:
+            with self._database.write() as connection:
+                advance(connection, name, last_seq)
+
+    def _forget_unindexed(self, after_seq: int, last_seq: int, indexed: set[int]) -> None:
+        """Versions that were gone before they were indexed are in no segment to be hidden in."""
+        with self._database.read() as connection:
+            query = select(stale_versions.c.seq).where(
+                stale_versions.c.seq > after_seq, stale_versions.c.seq <= last_seq
+            )
+            gone = set(connection.scalars(query)).difference(indexed)
+        self._forget(gone)
+
+    def _forget(self, gone: set[int]) -> None:
+        numbers = sorted(gone)
+        for at in range(0, len(numbers), 500):
+            with self._database.write() as connection:
+                connection.execute(
+                    delete(stale_versions).where(stale_versions.c.seq.in_(numbers[at : at + 500]))
+                )
+
+
+def _last_seq(connection: Connection) -> int:
+    return connection.execute(
+        select(counters.c.value).where(counters.c.name == "sequence")
+    ).scalar_one()

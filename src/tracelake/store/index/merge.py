@@ -1,0 +1,143 @@
+"""Joining neighbouring segments into one, without the versions that are gone."""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+
+from tracelake.store.database import Database
+from tracelake.store.index.columns import Column
+from tracelake.store.index.docs import Mask, Positions, decode, encode
+from tracelake.store.index.segments import NewSegment, Posting
+from tracelake.store.index.view import IndexView, Segment
+from tracelake.store.schema import index_postings
+
+WIDTH: Final = 8
+"""So many segments of about one size become one."""
+MOST_DOCS: Final = 65_536
+"""A segment of so many documents is not joined with others any more."""
+_TIERS: Final = (256, 2048, 16_384)
+_ROWS_A_READ: Final = 4000
+
+
+def due(segments: Sequence[Segment]) -> list[Segment]:
+    """The neighbours to join next, oldest first; empty while none need it."""
+    for limit in _TIERS:
+        run: list[Segment] = []
+        for segment in segments:
+            if segment.doc_count <= limit:
+                run.append(segment)
+                if len(run) == WIDTH:
+                    return run
+            elif len(run) < WIDTH:
+                # A small one between larger ones waits for the larger ones' turn.
+                run = []
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A segment to be joined, and where its documents go: -1 for those that are gone."""
+
+    segment_id: int
+    new_positions: NDArray[np.int64]
+    all_stay: bool
+
+
+def merged(database: Database, view: IndexView, name: str, run: Sequence[Segment]) -> NewSegment:
+    """The segment that takes the place of `run`. Its postings are read as they are asked for."""
+    masks = [view.alive(segment) if name == "facts" else _whole(segment) for segment in run]
+    sources: list[_Source] = []
+    offset = 0
+    for segment, mask in zip(run, masks, strict=True):
+        moved = np.where(mask, offset + np.cumsum(mask) - 1, -1)
+        sources.append(_Source(segment.segment_id, moved, bool(mask.all())))
+        offset += int(mask.sum())
+    return NewSegment(
+        index_name=name,
+        level=max(segment.level for segment in run) + 1,
+        first_seq=run[0].first_seq,
+        last_seq=run[-1].last_seq,
+        columns=_columns(run, masks, ("seq",) if name == "text" else COLUMNS),
+        postings=_postings(database, sources),
+        replaces=[segment.segment_id for segment in run],
+    )
+
+
+COLUMNS: Final = (
+    "seq",
+    "start_ns",
+    "duration_ns",
+    "input_tokens",
+    "output_tokens",
+    "tokens",
+    "cost",
+)
+
+
+def _whole(segment: Segment) -> Mask:
+    return np.ones(segment.doc_count, dtype=np.bool_)
+
+
+def _columns(
+    run: Sequence[Segment], masks: Sequence[Mask], names: Sequence[str]
+) -> dict[str, Column]:
+    return {
+        name: np.concatenate([s.column(name)[m] for s, m in zip(run, masks, strict=True)])
+        for name in names
+    }
+
+
+def _postings(database: Database, sources: Sequence[_Source]) -> Iterator[Posting]:
+    streams = [_moved(database, source) for source in sources]
+    merging = heapq.merge(*streams, key=itemgetter(0))
+    term: bytes | None = None
+    gathered: list[Positions] = []
+    for found, docs in merging:
+        if found != term:
+            if term is not None:
+                yield _joined(term, gathered)
+            term, gathered = found, []
+        gathered.append(docs)
+    if term is not None:
+        yield _joined(term, gathered)
+
+
+def _joined(term: bytes, gathered: list[Positions]) -> Posting:
+    # Sources come in order of their numbers, so what they give ascends when it is joined.
+    docs = gathered[0] if len(gathered) == 1 else np.concatenate(gathered)
+    return term, len(docs), encode(docs.tolist())
+
+
+def _moved(database: Database, source: _Source) -> Iterator[tuple[bytes, Positions]]:
+    """The terms of a segment with the new positions of its documents, leaving out empty ones."""
+    for term, count, stored in _rows(database, source.segment_id):
+        docs = source.new_positions[decode(count, stored)]
+        if not source.all_stay:
+            docs = docs[docs >= 0]
+        if len(docs):
+            yield term, docs.astype(np.uint32)
+
+
+def _rows(database: Database, segment_id: int) -> Iterator[tuple[bytes, int, bytes]]:
+    """All terms, in reads of their own: a long one would keep SQLite's log from being emptied."""
+    after = b""
+    while True:
+        query: Any = (
+            select(index_postings.c.term, index_postings.c.doc_count, index_postings.c.docs)
+            .where(index_postings.c.segment_id == segment_id, index_postings.c.term > after)
+            .order_by(index_postings.c.term)
+            .limit(_ROWS_A_READ)
+        )
+        with database.read() as connection:
+            rows = connection.execute(query).all()
+        for row in rows:
+            yield bytes(row.term), row.doc_count, row.docs
+        if len(rows) < _ROWS_A_READ:
+            return
+        after = rows[-1].term

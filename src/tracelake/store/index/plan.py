@@ -1,0 +1,355 @@
+"""A filter's tree on one segment: which documents may match, and which surely do.
+
+What the index cannot tell widens the first set and narrows the second; `evaluate` then looks at the
+documents between the two.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from tracelake.model.filters.evaluate import compare, value_matches
+from tracelake.model.filters.tree import And, Clause, Entity, Node, Not, OnSpan, Op, Or
+from tracelake.store.index.columns import Column
+from tracelake.store.index.docs import Mask, Positions
+from tracelake.store.index.facts import NO_NUMBER
+from tracelake.store.index.hits import TextHits
+from tracelake.store.index.terms import (
+    Field,
+    is_cut,
+    parts_of,
+    range_of,
+    shorten,
+    term,
+)
+from tracelake.store.index.view import Segment, Shape
+
+_MS: Final = 1_000_000
+_TEXT_FIELDS: Final = {
+    "status": Field.STATE,
+    "name": Field.NAME,
+    "user": Field.USER,
+    "session": Field.SESSION,
+    "client_request_id": Field.CLIENT_REQUEST_ID,
+}
+_NUMBERS: Final = {
+    "tokens": "tokens",
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "cost": "cost",
+}
+_SHAPE_PARTS: Final = {"name": 0, "type": 1, "status": 2, "model": 3, "provider": 4, "tool": 5}
+_SHAPE_SETS: Final = ("model", "provider", "tool")
+_COMPUTED_METADATA: Final = frozenset(
+    {"mlflow.trace.tokenUsage", "mlflow.trace.cost", "mlflow.trace_schema.version"}
+)
+_METADATA_FIELDS: Final = {
+    "mlflow.trace.session": Field.SESSION,
+    "mlflow.trace.user": Field.USER,
+}
+_NUMPY: Final[dict[Op, Callable[[Column, float], Mask]]] = {
+    Op.EQ: np.equal,
+    Op.NE: np.not_equal,
+    Op.GT: np.greater,
+    Op.GE: np.greater_equal,
+    Op.LT: np.less,
+    Op.LE: np.less_equal,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Every document that matches is in `maybe`; every one in `surely` matches."""
+
+    maybe: Mask
+    surely: Mask
+
+    @classmethod
+    def exactly(cls, mask: Mask) -> "Bounds":
+        return cls(mask, mask)
+
+    def __and__(self, other: "Bounds") -> "Bounds":
+        return Bounds(self.maybe & other.maybe, self.surely & other.surely)
+
+    def __or__(self, other: "Bounds") -> "Bounds":
+        return Bounds(self.maybe | other.maybe, self.surely | other.surely)
+
+    def __invert__(self) -> "Bounds":
+        return Bounds(~self.surely, ~self.maybe)
+
+
+class SegmentPlan:
+    """Evaluates trees on one segment."""
+
+    def __init__(self, segment: Segment, text: TextHits) -> None:
+        self._segment = segment
+        self._text = text
+
+    def bounds(self, node: Node) -> Bounds:
+        match node:
+            case And(items):
+                found = self._everything()
+                for item in items:
+                    found &= self.bounds(item)
+                return found
+            case Or(items):
+                found = self._nothing()
+                for item in items:
+                    found |= self.bounds(item)
+                return found
+            case Not(item):
+                return ~self.bounds(item)
+            case OnSpan(item):
+                return self._on_span(item)
+            case Clause():
+                return self._clause(node)
+
+    def _everything(self) -> Bounds:
+        return Bounds.exactly(np.ones(self._segment.doc_count, dtype=np.bool_))
+
+    def _nothing(self) -> Bounds:
+        return Bounds.exactly(np.zeros(self._segment.doc_count, dtype=np.bool_))
+
+    def _open(self, maybe: Mask | None = None) -> Bounds:
+        """Nothing is sure, and no more than `maybe` is possible."""
+        if maybe is None:
+            maybe = self._everything().maybe
+        return Bounds(maybe, self._nothing().surely)
+
+    def _clause(self, clause: Clause) -> Bounds:
+        key = clause.key
+        match clause.entity:
+            case Entity.ATTRIBUTE if key in _TEXT_FIELDS:
+                return self._values(clause, _TEXT_FIELDS[key])
+            case Entity.ATTRIBUTE if key in _SHAPE_SETS:
+                return self._shape_set(clause, _SHAPE_PARTS[key])
+            case Entity.ATTRIBUTE if key == "error":
+                return self._values(clause, Field.ERROR, many=True)
+            case Entity.ATTRIBUTE if key == "run_id":
+                return self._values(clause, Field.METADATA, "mlflow.sourceRun")
+            case Entity.ATTRIBUTE if key == "text":
+                return self._open(self._text_mask(clause))
+            case Entity.ATTRIBUTE if key == "prompt":
+                return self._open(self._segment.mask(term(Field.TAG, "mlflow.linkedPrompts")))
+            case Entity.ATTRIBUTE:
+                return self._number(clause)
+            case Entity.TAG if key == "mlflow.traceName":
+                return self._values(clause, Field.NAME)
+            case Entity.TAG:
+                return self._values(clause, Field.TAG, key)
+            case Entity.METADATA if key in _COMPUTED_METADATA:
+                return self._open()
+            case Entity.METADATA if key in _METADATA_FIELDS:
+                return self._values(clause, _METADATA_FIELDS[key])
+            case Entity.METADATA:
+                return self._values(clause, Field.METADATA, key)
+            case Entity.FEEDBACK:
+                return self._assessed(clause, Field.FEEDBACK)
+            case Entity.EXPECTATION:
+                return self._assessed(clause, Field.EXPECTATION)
+            case _:
+                return self._open()
+
+    def _assessed(self, clause: Clause, field: Field) -> Bounds:
+        present = term(field, clause.key)
+        match clause.op:
+            case Op.IS_NOT_NULL:
+                return Bounds.exactly(self._segment.mask(present))
+            case Op.IS_NULL:
+                return Bounds.exactly(~self._segment.mask(present))
+            case _:
+                return self._where(present, lambda part: _judge_value(clause, part))
+
+    def _values(self, clause: Clause, field: Field, *parts: str, many: bool = False) -> Bounds:
+        """A comparison with the value of a field; with `many`, a document may have several."""
+        present = term(field, *parts)
+        match clause.op:
+            case Op.IS_NOT_NULL:
+                return Bounds.exactly(self._segment.mask(present))
+            case Op.IS_NULL:
+                return Bounds.exactly(~self._segment.mask(present))
+            case Op.EQ | Op.NE | Op.IN | Op.NOT_IN:
+                wanted: Any = clause.value
+                words = (wanted,) if isinstance(wanted, str) else wanted
+                mask = self._segment.mask_of(
+                    *(self._segment.docs(term(field, *parts, word)) for word in words)
+                )
+                if clause.op in (Op.NE, Op.NOT_IN):
+                    mask = self._segment.mask(present) & ~mask
+                return Bounds.exactly(mask)
+            case _:
+                return self._where(present, lambda part: _judge(clause, part))
+
+    def _where(self, present: bytes, verdict_of: Callable[[str], bool | None]) -> Bounds:
+        """A question that every value there is answers for itself."""
+        found: list[Positions] = []
+        unsure: list[Positions] = []
+        for each, docs in self._segment.terms(*range_of(present)):
+            verdict = verdict_of(parts_of(each)[-1])
+            if verdict is None:
+                unsure.append(docs)
+            elif verdict:
+                found.append(docs)
+        return Bounds(self._segment.mask_of(*found, *unsure), self._segment.mask_of(*found))
+
+    def _shape_set(self, clause: Clause, part: int) -> Bounds:
+        """A comparison with the set of models, providers or tools of a trace."""
+        shapes = self._segment.shapes()
+        present = self._segment.mask_of(
+            *(docs for shape, docs in shapes if shape[part] is not None)
+        )
+        match clause.op:
+            case Op.IS_NOT_NULL:
+                return Bounds.exactly(present)
+            case Op.IS_NULL:
+                return Bounds.exactly(~present)
+            case Op.NE | Op.NOT_IN:
+                opposite = Op.EQ if clause.op is Op.NE else Op.IN
+                other = Clause(clause.entity, clause.key, opposite, clause.value, clause.column)
+                return Bounds.exactly(present) & ~self._shape_set(other, part)
+            case _:
+                return self._shapes_where(lambda shape: _judge(clause, shape[part]))
+
+    def _on_span(self, node: Node) -> Bounds:
+        found = self._shapes_where(lambda shape: _judge_shape(node, shape))
+        narrowed = self._text_of_spans(node)
+        return found if narrowed is None else found & self._open(narrowed)
+
+    def _shapes_where(self, verdict_of: Callable[[Shape], bool | None]) -> Bounds:
+        found: list[Positions] = []
+        unsure: list[Positions] = []
+        for shape, docs in self._segment.shapes():
+            verdict = verdict_of(shape)
+            if verdict is None:
+                unsure.append(docs)
+            elif verdict:
+                found.append(docs)
+        surely = self._segment.mask_of(*found)
+        return Bounds(surely | self._segment.mask_of(*unsure) if unsure else surely, surely)
+
+    def _text_of_spans(self, node: Node) -> Mask | None:
+        """Documents whose text may have what every conjunct on payloads asks for."""
+        clauses = node.items if isinstance(node, And) else (node,)
+        found: Mask | None = None
+        for clause in clauses:
+            mask = self._text_mask(clause) if isinstance(clause, Clause) else None
+            if mask is not None:
+                found = mask if found is None else found & mask
+        return found
+
+    def _text_mask(self, clause: Clause) -> Mask | None:
+        seqs = self._text.candidates(clause)
+        if seqs is None:
+            return None
+        # What the text index has not read yet may match too.
+        unread = self._segment.column("seq") > self._text.known_seq
+        return self._segment.mask_of(self._segment.positions_of(seqs)) | unread
+
+    def _number(self, clause: Clause) -> Bounds:
+        match clause.key:
+            case "timestamp_ms":
+                return self._compared(clause, self._segment.column("start_ns") // _MS, None)
+            case "execution_time_ms":
+                duration = self._segment.column("duration_ns")
+                return self._compared(clause, duration // _MS, duration != NO_NUMBER)
+            case "end_time_ms":
+                duration = self._segment.column("duration_ns")
+                start_ms = self._segment.column("start_ns") // _MS
+                lasted_ms = np.where(duration == NO_NUMBER, 0, duration // _MS)
+                return self._compared(clause, start_ms + lasted_ms, None)
+            case key if key in _NUMBERS:
+                column = self._segment.column(_NUMBERS[key])
+                is_there = ~np.isnan(column) if column.dtype.kind == "f" else column != NO_NUMBER
+                return self._compared(clause, column, is_there)
+            case _:
+                return self._open()
+
+    def _compared(self, clause: Clause, column: Column, is_there: Mask | None) -> Bounds:
+        present = self._everything().maybe if is_there is None else is_there
+        match clause.op:
+            case Op.IS_NULL:
+                return Bounds.exactly(~present)
+            case Op.IS_NOT_NULL:
+                return Bounds.exactly(present)
+            case _:
+                mask = _compare_column(clause.op, column, clause.value)
+                return Bounds.exactly(mask & present)
+
+
+def _compare_column(op: Op, column: Column, wanted: Any) -> Mask:
+    if isinstance(wanted, int) and abs(wanted) >= 2**63:
+        above = wanted > 0
+        holds = op is Op.NE or (op in (Op.LT, Op.LE) if above else op in (Op.GT, Op.GE))
+        return np.full(len(column), holds, dtype=np.bool_)
+    return _NUMPY[op](column, wanted)
+
+
+def _judge(clause: Clause, part: str | None) -> bool | None:
+    """One comparison with a part of a term; None where the part is cut and that matters."""
+    if part is None or not is_cut(part):
+        return compare(clause.op, part, clause.value)
+    wanted: Any = clause.value
+    match clause.op:
+        case Op.EQ | Op.NE:
+            return compare(clause.op, part, shorten(wanted))
+        case Op.IN | Op.NOT_IN:
+            return compare(clause.op, part, tuple(shorten(word) for word in wanted))
+        case Op.IS_NULL | Op.IS_NOT_NULL:
+            return clause.op is Op.IS_NOT_NULL
+        case _:
+            return None
+
+
+def _judge_value(clause: Clause, part: str) -> bool | None:
+    """One comparison with an assessment's value, as `facts.assessment_term` wrote it."""
+    kind, rest = part[:1], part[1:]
+    match kind:
+        case "0":
+            return value_matches(clause, None)
+        case "b":
+            return value_matches(clause, rest == "1")
+        case "n":
+            return value_matches(clause, json.loads(rest))
+        case "s" if not is_cut(part):
+            return value_matches(clause, rest)
+        case "j" if not is_cut(part):
+            return value_matches(clause, json.loads(rest))
+        case _:
+            return None
+
+
+def _judge_shape(node: Node, shape: Shape) -> bool | None:
+    """What a span's shape says of a tree of span clauses; None where it does not say."""
+    match node:
+        case And(items):
+            return _all(_judge_shape(item, shape) for item in items)
+        case Or(items):
+            return _any(_judge_shape(item, shape) for item in items)
+        case Not(item):
+            inside = _judge_shape(item, shape)
+            return None if inside is None else not inside
+        case Clause(entity=Entity.SPAN, key=key) if key in _SHAPE_PARTS:
+            return _judge(node, shape[_SHAPE_PARTS[key]])
+        case _:
+            return None
+
+
+def _all(verdicts: Iterable[bool | None]) -> bool | None:
+    sure = True
+    for verdict in verdicts:
+        if verdict is False:
+            return False
+        sure = sure and verdict is True
+    return True if sure else None
+
+
+def _any(verdicts: Iterable[bool | None]) -> bool | None:
+    sure = True
+    for verdict in verdicts:
+        if verdict is True:
+            return True
+        sure = sure and verdict is False
+    return False if sure else None

@@ -1,0 +1,160 @@
+"""Segments into the store: written invisible and in small transactions, then published in one.
+
+Only the holder of the index lease writes. What a crash leaves behind is swept by the next one.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from tracelake.store.bulk import BulkInsert
+from tracelake.store.database import Database, next_numbers
+from tracelake.store.index.columns import Column, pack_column, pack_words
+from tracelake.store.index.terms import Field
+from tracelake.store.schema import counters, index_columns, index_postings, index_segments
+
+SEGMENT_NUMBERS: Final = "index_segment"
+WORD_PREFIX: Final = Field.WORD.value + b"\0"
+_ROWS_A_TRANSACTION: Final = 4000
+"""Some ten milliseconds of writing: ingest waits for no more than that."""
+_SWEPT_A_TRANSACTION: Final = 4000
+
+Posting = tuple[bytes, int, bytes]
+"""A term, in how many documents it is, and which: see `docs.encode`."""
+
+
+@dataclass(slots=True)
+class NewSegment:
+    index_name: str
+    level: int
+    first_seq: int
+    last_seq: int
+    columns: Mapping[str, Column]
+    """Among them `seq`: the version that each position stands for, ascending."""
+    postings: Iterable[Posting]
+    """By term, ascending."""
+    replaces: list[int] = field(default_factory=list[int])
+    """Segments that end when this one begins to be seen."""
+
+    @property
+    def doc_count(self) -> int:
+        return len(self.columns["seq"])
+
+
+class SegmentWriter:
+    """Writes segments of both indexes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._postings = BulkInsert(database, index_postings)
+
+    def write(self, new: NewSegment) -> int:
+        """Store a segment and publish it; its id. `indexed_<name>` moves up to its last change."""
+        with self._database.write() as connection:
+            segment_id = next_numbers(connection, SEGMENT_NUMBERS, 1)
+        words: list[bytes] = []
+        for rows in _batched(self._rows(segment_id, new.postings, words)):
+            with self._database.write() as connection:
+                self._postings.execute(connection, rows)
+        with self._database.write() as connection:
+            self._publish(connection, segment_id, new, words)
+        return segment_id
+
+    def sweep(self) -> None:
+        """Delete what belongs to no visible segment, in small transactions."""
+        with self._database.read() as connection:
+            unseen = _unseen_segments(connection)
+        for segment_id in unseen:
+            while self._sweep_some(segment_id):
+                pass
+
+    def _rows(
+        self, segment_id: int, postings: Iterable[Posting], words: list[bytes]
+    ) -> Iterator[dict[str, Any]]:
+        for found, count, docs in postings:
+            if found.startswith(WORD_PREFIX):
+                words.append(found[len(WORD_PREFIX) :])
+            yield {"segment_id": segment_id, "term": found, "doc_count": count, "docs": docs}
+
+    def _publish(
+        self, connection: Connection, segment_id: int, new: NewSegment, words: list[bytes]
+    ) -> None:
+        contents = {name: pack_column(column) for name, column in new.columns.items()}
+        if words:
+            contents["words"] = pack_words(words)
+        if contents:
+            connection.execute(
+                index_columns.insert(),
+                [
+                    {"segment_id": segment_id, "name": name, "content": content}
+                    for name, content in contents.items()
+                ],
+            )
+        if new.replaces:
+            connection.execute(
+                delete(index_segments).where(index_segments.c.segment_id.in_(new.replaces))
+            )
+            connection.execute(
+                delete(index_columns).where(index_columns.c.segment_id.in_(new.replaces))
+            )
+        connection.execute(
+            index_segments.insert().values(
+                segment_id=segment_id,
+                index_name=new.index_name,
+                level=new.level,
+                first_seq=new.first_seq,
+                last_seq=new.last_seq,
+                doc_count=new.doc_count,
+            )
+        )
+        advance(connection, new.index_name, new.last_seq)
+
+    def _sweep_some(self, segment_id: int) -> bool:
+        some = (
+            select(index_postings.c.term)
+            .where(index_postings.c.segment_id == segment_id)
+            .order_by(index_postings.c.term)
+            .limit(_SWEPT_A_TRANSACTION)
+        )
+        with self._database.write() as connection:
+            last = connection.execute(select(func.max(some.subquery().c.term))).scalar()
+            if last is None:
+                return False
+            connection.execute(
+                delete(index_postings).where(
+                    index_postings.c.segment_id == segment_id, index_postings.c.term <= last
+                )
+            )
+        return True
+
+
+def advance(connection: Connection, index_name: str, seq: int) -> None:
+    """Say that an index knows every change up to `seq`. It never moves back."""
+    connection.execute(
+        update(counters)
+        .where(counters.c.name == f"indexed_{index_name}", counters.c.value < seq)
+        .values(value=seq)
+    )
+
+
+def _unseen_segments(connection: Connection) -> list[int]:
+    visible = set(connection.scalars(select(index_segments.c.segment_id)))
+    unseen: list[int] = []
+    at: int | None = -1
+    # One step down the index a segment, instead of a walk over all its terms.
+    while True:
+        at = connection.execute(
+            select(func.min(index_postings.c.segment_id)).where(index_postings.c.segment_id > at)
+        ).scalar()
+        if at is None:
+            return unseen
+        if at not in visible:
+            unseen.append(at)
+
+
+def _batched(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    while some := list(islice(rows, _ROWS_A_TRANSACTION)):
+        yield some

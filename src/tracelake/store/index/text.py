@@ -1,0 +1,194 @@
+"""The words of a trace, from its payload: of all that `evaluate` calls its content, or more."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
+from sqlalchemy import Connection, select
+
+from tracelake.model.anyvalue import parse_json_text, to_json_value
+from tracelake.model.filters.evaluate import leaves
+from tracelake.model.text import storable
+from tracelake.store.index.columns import Column
+from tracelake.store.index.docs import encode
+from tracelake.store.index.hits import word_term
+from tracelake.store.index.segments import Posting
+from tracelake.store.index.terms import Field
+from tracelake.store.index.words import WORD_CHARS, cut_word, words_of
+from tracelake.store.payload import unpack
+from tracelake.store.rows import AnyRow
+from tracelake.store.schema import CHUNK_BITS, chunks, spans, traces
+
+TEXT: Final = "text"
+_LOOK_UP: Final = 100
+_LONG_TEXT: Final = 400
+_WORDS_OF_MESSAGES: Final = (b"messages", b"role")
+"""Keys that reading indexed messages and message events adds."""
+# Numbers that JSON readers write back in other digits.
+_REWRITTEN_NUMBER: Final = re.compile(r"\d[eE][+-]?\d|\.\d{16}|\.0{4}|\d{16}\.\d")
+
+
+def changed_texts(connection: Connection, after_seq: int, limit: int) -> Sequence[AnyRow]:
+    """Trace key and number of the next versions after a number."""
+    query = (
+        select(traces.c.trace_key, traces.c.seq, traces.c.span_count)
+        .where(traces.c.seq > after_seq)
+        .order_by(traces.c.seq)
+        .limit(limit)
+    )
+    return connection.execute(query).all()
+
+
+class Texts:
+    """Gathers the words of some traces, by position."""
+
+    def __init__(self, connection: Connection, rows: Sequence[AnyRow]) -> None:
+        self._positions: dict[bytes, list[int]] = defaultdict(list)
+        self._long: list[int] = []
+        self._seqs = np.array([row.seq for row in rows], dtype=np.int64)
+        for at in range(0, len(rows), _LOOK_UP):
+            some = rows[at : at + _LOOK_UP]
+            heads = _heads(connection, some)
+            for position, row in enumerate(some, at):
+                words = TraceWords()
+                for head in heads.get(row.trace_key, ()):
+                    words.add_text(head)
+                for data in _payloads(connection, row.trace_key):
+                    words.add(data)
+                self._add(position, words.found)
+
+    def postings(self) -> Iterator[Posting]:
+        if self._long:
+            yield Field.LONG_WORD.value, len(self._long), encode(self._long)
+        for word in sorted(self._positions):
+            docs = self._positions[word]
+            yield word_term(word), len(docs), encode(docs)
+
+    def columns(self) -> dict[str, Column]:
+        return {"seq": self._seqs}
+
+    def _add(self, position: int, words: set[bytes]) -> None:
+        # Two long words may be one after the cut.
+        if long := {word for word in words if len(word) > WORD_CHARS}:
+            words = (words - long) | {cut_word(word) for word in long}
+            self._long.append(position)
+        positions = self._positions
+        for word in words:
+            positions[word].append(position)
+
+
+class TraceWords:
+    """The words of one trace. What was read once is not read again: every model call of an agent
+    repeats the conversation before it."""
+
+    def __init__(self) -> None:
+        self.found: set[bytes] = set()
+        self._seen: set[str] = set()
+        self._latest: dict[str, str] = {}
+
+    def add(self, data: TracesData) -> None:
+        for resource_spans in data.resource_spans:
+            for scope_spans in resource_spans.scope_spans:
+                for span in scope_spans.spans:
+                    self._add_span(span)
+
+    def add_text(self, text: str) -> None:
+        """The words of a short text that often comes again."""
+        if text not in self._seen:
+            self._seen.add(text)
+            self.found |= words_of(storable(text))
+
+    def _add_span(self, span: Span) -> None:
+        self.add_text(span.name)
+        if span.status.message:
+            self.add_text(span.status.message)
+        self._add_pairs(span.attributes)
+        for event in span.events:
+            self.add_text(event.name)
+            self._add_pairs(event.attributes)
+        if span.events:
+            self.found.update(_WORDS_OF_MESSAGES)
+
+    def _add_pairs(self, pairs: Iterable[KeyValue]) -> None:
+        for pair in pairs:
+            key = pair.key
+            self.add_text(key)
+            if "messages." in key or ".prompt." in key or ".completion." in key:
+                self.found.update(_WORDS_OF_MESSAGES)
+            self._add_value(key, pair.value)
+
+    def _add_value(self, key: str, value: AnyValue) -> None:
+        match value.WhichOneof("value"):
+            case "string_value":
+                text = value.string_value
+                if len(text) < _LONG_TEXT:
+                    if text not in self._seen:
+                        self._seen.add(text)
+                        self._add_string(text)
+                else:
+                    self._add_string(self._news(key, text))
+            case None:
+                pass
+            case _:
+                for leaf in leaves(to_json_value(value)):
+                    self.add_text(leaf)
+
+    def _add_string(self, text: str) -> None:
+        text = storable(text)
+        self.found |= words_of(text)
+        # As JSON it reads differently where it has escapes, or numbers in another form.
+        if "\\" in text or _REWRITTEN_NUMBER.search(text):
+            for leaf in leaves(_unescaped(text)):
+                self.found |= words_of(storable(leaf))
+
+    def _news(self, key: str, text: str) -> str:
+        """What a long text says beyond the beginning it shares with the last one under its key."""
+        before = self._latest.get(key, "")
+        self._latest[key] = text
+        shared = _common_prefix(before, text)
+        if shared < _LONG_TEXT or "\\" in text:
+            return text
+        # Back to a space, so that the cut does not halve a word.
+        return text[max(text.rfind(" ", 0, shared), 0) :]
+
+
+def _unescaped(text: str) -> Any:
+    parsed = parse_json_text(text)
+    return parsed if not isinstance(parsed, str) or parsed != text else None
+
+
+def _common_prefix(one: str, other: str) -> int:
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _heads(connection: Connection, rows: Sequence[AnyRow]) -> dict[int, list[str]]:
+    """The words that a span's columns add to its payload: type and model, as they were read."""
+    query = (
+        select(spans.c.trace_key, spans.c.name, spans.c.span_type, spans.c.model)
+        .where(spans.c.trace_key.in_([row.trace_key for row in rows]))
+        .distinct()
+    )
+    found: dict[int, list[str]] = {}
+    for key, *words in connection.execute(query):
+        found.setdefault(key, []).extend(word for word in words if word is not None)
+    return found
+
+
+def _payloads(connection: Connection, trace_key: int) -> Iterator[TracesData]:
+    first = trace_key << CHUNK_BITS
+    query = select(chunks.c.payload).where(
+        chunks.c.chunk_id >= first, chunks.c.chunk_id < first + (1 << CHUNK_BITS)
+    )
+    for row in connection.execute(query):
+        yield unpack(row.payload)

@@ -1,0 +1,169 @@
+"""The index as one read transaction sees it: its visible segments, and where each index ends."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, select
+
+from tracelake.store.index.cache import ColumnCache
+from tracelake.store.index.columns import Column, unpack_column, unpack_words
+from tracelake.store.index.docs import Mask, Positions, decode
+from tracelake.store.index.terms import NOTHING, Field, parts_of, range_of
+from tracelake.store.rows import AnyRow
+from tracelake.store.schema import (
+    counters,
+    index_columns,
+    index_postings,
+    index_segments,
+    stale_versions,
+)
+
+Shape = tuple[str | None, ...]
+"""Name, type, status, model, provider and tool of spans."""
+
+_TERM_BYTES = 100
+"""What a decoded shape is taken to weigh in memory."""
+
+
+class IndexView:
+    """Segments by index, newest last, and the change up to which each index knows."""
+
+    def __init__(self, connection: Connection, cache: ColumnCache) -> None:
+        self._connection = connection
+        self._cache = cache
+        names = ("indexed_facts", "indexed_text")
+        known = dict(
+            connection.execute(
+                select(counters.c.name, counters.c.value).where(counters.c.name.in_(names))
+            ).tuples().all()
+        )
+        self.facts_seq: int = known["indexed_facts"]
+        """Versions above it are in the tables only."""
+        self.text_seq: int = known["indexed_text"]
+        rows = connection.execute(select(index_segments).order_by(index_segments.c.first_seq))
+        self._segments: dict[str, list[Segment]] = {"facts": [], "text": []}
+        for row in rows:
+            self._segments[row.index_name].append(Segment(connection, cache, row))
+        self._stale: NDArray[np.int64] | None = None
+
+    @property
+    def facts(self) -> "list[Segment]":
+        return self._segments["facts"]
+
+    @property
+    def text(self) -> "list[Segment]":
+        return self._segments["text"]
+
+    def alive(self, segment: "Segment") -> Mask:
+        """Which documents of a facts segment are still the versions that their traces have."""
+        if self._stale is None:
+            query = (
+                select(stale_versions.c.seq)
+                .where(stale_versions.c.seq <= self.facts_seq)
+                .order_by(stale_versions.c.seq)
+            )
+            self._stale = np.array(self._connection.scalars(query).all(), dtype=np.int64)
+        mask = np.ones(segment.doc_count, dtype=np.bool_)
+        first, end = np.searchsorted(self._stale, [segment.first_seq, segment.last_seq + 1])
+        mask[segment.positions_of(self._stale[first:end])] = False
+        return mask
+
+
+class Segment:
+    """One immutable piece of an index. Positions are 0 to `doc_count` - 1, by change number."""
+
+    def __init__(self, connection: Connection, cache: ColumnCache, row: AnyRow) -> None:
+        self._connection = connection
+        self._cache = cache
+        self.segment_id: int = row.segment_id
+        self.first_seq: int = row.first_seq
+        self.last_seq: int = row.last_seq
+        self.doc_count: int = row.doc_count
+        self.level: int = row.level
+
+    def column(self, name: str) -> Column:
+        """The numbers of every document. `seq` is the version each position stands for."""
+
+        def load() -> tuple[Column, int]:
+            column = unpack_column(self._content(name))
+            return column, column.nbytes
+
+        return self._cache.get((self.segment_id, name), load)
+
+    def words(self) -> bytes:
+        """Every word of the segment, one a line, line ends first and last."""
+
+        def load() -> tuple[bytes, int]:
+            stored = self._content("words")
+            lines = unpack_words(stored) if stored else b"\n"
+            return lines, len(lines)
+
+        return self._cache.get((self.segment_id, "words"), load)
+
+    def shapes(self) -> list[tuple[Shape, Positions]]:
+        """The shapes of spans in the segment, as kept in terms, and who has them."""
+
+        def load() -> tuple[list[tuple[Shape, Positions]], int]:
+            found = [
+                (tuple(None if part == NOTHING else part for part in parts_of(term)), docs)
+                for term, docs in self.terms(*range_of(Field.SHAPE.value))
+            ]
+            return found, sum(_TERM_BYTES + docs.nbytes for _, docs in found)
+
+        return self._cache.get((self.segment_id, "shapes"), load)
+
+    def docs(self, term: bytes) -> Positions:
+        """The documents that have a term."""
+        row = self._connection.execute(
+            select(index_postings.c.doc_count, index_postings.c.docs).where(
+                index_postings.c.segment_id == self.segment_id, index_postings.c.term == term
+            )
+        ).one_or_none()
+        return decode(*row) if row is not None else np.empty(0, dtype=np.uint32)
+
+    def mask(self, term: bytes) -> Mask:
+        """The same as a mask over the segment."""
+        return self.mask_of(self.docs(term))
+
+    def mask_of(self, *positions: Positions) -> Mask:
+        found = np.zeros(self.doc_count, dtype=np.bool_)
+        for some in positions:
+            found[some] = True
+        return found
+
+    def terms(self, low: bytes, high: bytes) -> Iterator[tuple[bytes, Positions]]:
+        """Terms of a half-open range, ascending, with the documents that have them."""
+        for term, count, docs in self._range(
+            low, high, index_postings.c.doc_count, index_postings.c.docs
+        ):
+            yield term, decode(count, docs)
+
+    def _range(self, low: bytes, high: bytes, *columns: Any) -> Iterator[Any]:
+        query = (
+            select(index_postings.c.term, *columns)
+            .where(
+                index_postings.c.segment_id == self.segment_id,
+                index_postings.c.term >= low,
+                index_postings.c.term < high,
+            )
+            .order_by(index_postings.c.term)
+        )
+        yield from self._connection.execute(query)
+
+    def positions_of(self, seqs: NDArray[np.int64]) -> Positions:
+        """Where these versions are; those that are not here are left out."""
+        own = self.column("seq")
+        if not len(own) or not len(seqs):
+            return np.empty(0, dtype=np.uint32)
+        at = np.searchsorted(own, seqs)
+        inside = at < len(own)
+        at = at[inside]
+        return at[own[at] == seqs[inside]].astype(np.uint32)
+
+    def _content(self, name: str) -> bytes:
+        query = select(index_columns.c.content).where(
+            index_columns.c.segment_id == self.segment_id, index_columns.c.name == name
+        )
+        return self._connection.execute(query).scalar() or b""
