@@ -28,11 +28,16 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+@pytest.fixture(scope="module", params=["tables", "index", "both"])
+def filled(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """A store that is read from its tables, from its index, or from both."""
     folder: Path = tmp_path_factory.mktemp("store")
     store = open_store(f"sqlite:///{folder / 'tracelake.db'}")
     for n in range(1, 40):
+        if n % 4 == 0 and request.param == "both":
+            index(store)
         word, other = WORDS[n % len(WORDS)], WORDS[(n * 7) % len(WORDS)]
         said: dict[str, str] = {"colour": other, "mlflow__spanType": ("TOOL", "LLM")[n % 2]}
         if n % 3:
@@ -48,8 +53,16 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             value = n / 10 if n % 8 else word
             source = AssessmentSource(SourceType.HUMAN)
             store.assessments.add(f"tr-{n:032x}", NewAssessment("score", "feedback", value, source))
+    if request.param == "index":
+        index(store)
     yield store
     store.close()
+
+
+def index(store: Store) -> None:
+    for step in (store.indexer.index_facts, store.indexer.index_text, store.indexer.merge):
+        while step():
+            pass
 
 
 def bracketed(words: Sequence[str]) -> str:
@@ -59,19 +72,29 @@ def bracketed(words: Sequence[str]) -> str:
 def _clause() -> st.SearchStrategy[str]:
     joined = "{} {} {}".format
     fields = st.sampled_from(
-        ["name", "status", "user", "tags.env", "span.name", "span.type", "span.attributes.colour"]
+        [
+            "name",
+            "status",
+            "user",
+            "tags.env",
+            "span.name",
+            "span.type",
+            "span.attributes.colour",
+        ]
     )
     listed = st.sampled_from(["name", "status", "span.type"])
     nullable = st.sampled_from(["tags.env", "user", "feedback.score", "metadata.none"])
     numeric = st.sampled_from(
         ["execution_time_ms", "timestamp_ms", "end_time_ms", "feedback.score"]
     )
+    texts = st.sampled_from(["trace.text", "span.content"])
     wild = st.sampled_from(["", "%", "_"])
     patterns = st.builds("{}{}{}".format, wild, _word, wild).map(quoted)
     numbers = st.sampled_from(["0", "6", "5.5", "-1", "2.5", "1790000000001", "9" * 20])
     return st.one_of(
         st.builds(joined, fields, st.sampled_from(["=", "!="]), _word.map(quoted)),
         st.builds(joined, fields, st.sampled_from(["LIKE", "ILIKE"]), patterns),
+        st.builds(joined, texts, st.sampled_from(["LIKE", "ILIKE"]), patterns),
         st.builds(
             joined,
             listed,

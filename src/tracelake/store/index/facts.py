@@ -150,8 +150,8 @@ def numbers_of(rows: Sequence[AnyRow]) -> dict[str, Column]:
 
 def _terms_of_trace(row: AnyRow) -> Iterator[bytes]:
     yield term(Field.EXPERIMENT, str(row.experiment_id))
-    yield term(Field.STATE, row.state)
     for field, value in (
+        (Field.STATE, row.state),
         (Field.NAME, row.name),
         (Field.USER, row.user_id),
         (Field.SESSION, row.session_id),

@@ -19,7 +19,7 @@ from tracelake.store.index.view import IndexView
 from tracelake.store.schema import counters, stale_versions
 
 _FACTS_A_STEP: Final = 4096
-_TEXTS_A_STEP: Final = 1024
+_TEXTS_A_STEP: Final = 4096
 
 
 class _Gathered(Protocol):
@@ -41,7 +41,7 @@ class Indexer:
             rows = connection.execute(
                 select(counters.c.name, counters.c.value).where(counters.c.name.in_(names))
             )
-            at: dict[str, int] = dict(rows.tuples().all())
+            at: dict[str, int] = dict(rows.all())
         return at["sequence"] - at["indexed_facts"], at["sequence"] - at["indexed_text"]
 
     def index_facts(self) -> bool:

@@ -19,9 +19,8 @@ from tracelake.store.schema import index_postings
 
 WIDTH: Final = 8
 """So many segments of about one size become one."""
-MOST_DOCS: Final = 65_536
-"""A segment of so many documents is not joined with others any more."""
-_TIERS: Final = (256, 2048, 16_384)
+# Larger segments than the last are not joined any more.
+_TIERS: Final = (512, 4096, 32_768)
 _ROWS_A_READ: Final = 4000
 
 

@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -11,6 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 from sqlalchemy import Connection, select
 
 from tracelake.model.anyvalue import parse_json_text, to_json_value
+from tracelake.model.entities import JsonValue
 from tracelake.model.filters.evaluate import leaves
 from tracelake.model.text import storable
 from tracelake.store.index.columns import Column
@@ -28,14 +29,16 @@ _LOOK_UP: Final = 100
 _LONG_TEXT: Final = 400
 _WORDS_OF_MESSAGES: Final = (b"messages", b"role")
 """Keys that reading indexed messages and message events adds."""
-# Numbers that JSON readers write back in other digits.
-_REWRITTEN_NUMBER: Final = re.compile(r"\d[eE][+-]?\d|\.\d{16}|\.0{4}|\d{16}\.\d")
+# Numbers that JSON readers write back in other digits: 1e5 as 100000.0, 0.00001 as 1e-05, and
+# those with more digits than a double has. First a look at the words alone, which is cheap.
+_ODD_WORD: Final = re.compile(rb"\d+e\d*|0000\d*|\d{17,}")
+_REWRITTEN_NUMBER: Final = re.compile(r"\d[eE][+-]?\d|\.0{4}|\.\d{17}|\d{17}\.\d")
 
 
 def changed_texts(connection: Connection, after_seq: int, limit: int) -> Sequence[AnyRow]:
-    """Trace key and number of the next versions after a number."""
+    """Trace key, number and count of chunks of the next versions after a number."""
     query = (
-        select(traces.c.trace_key, traces.c.seq, traces.c.span_count)
+        select(traces.c.trace_key, traces.c.seq, traces.c.chunk_count)
         .where(traces.c.seq > after_seq)
         .order_by(traces.c.seq)
         .limit(limit)
@@ -52,13 +55,16 @@ class Texts:
         self._seqs = np.array([row.seq for row in rows], dtype=np.int64)
         for at in range(0, len(rows), _LOOK_UP):
             some = rows[at : at + _LOOK_UP]
-            heads = _heads(connection, some)
+            by_key = {row.trace_key: TraceWords() for row in some}
+            for key, *heads in _heads(connection, list(by_key)):
+                for head in heads:
+                    if head is not None:
+                        by_key[key].add_text(head)
+            for key, data in _payloads(connection, some):
+                by_key[key].add(data)
             for position, row in enumerate(some, at):
-                words = TraceWords()
-                for head in heads.get(row.trace_key, ()):
-                    words.add_text(head)
-                for data in _payloads(connection, row.trace_key):
-                    words.add(data)
+                words = by_key.pop(row.trace_key)
+                words.add_rewritten_numbers()
                 self._add(position, words.found)
 
     def postings(self) -> Iterator[Posting]:
@@ -89,6 +95,7 @@ class TraceWords:
         self.found: set[bytes] = set()
         self._seen: set[str] = set()
         self._latest: dict[str, str] = {}
+        self._texts: list[str] = []
 
     def add(self, data: TracesData) -> None:
         for resource_spans in data.resource_spans:
@@ -101,6 +108,13 @@ class TraceWords:
         if text not in self._seen:
             self._seen.add(text)
             self.found |= words_of(storable(text))
+
+    def add_rewritten_numbers(self) -> None:
+        """The words of numbers as a reader of the JSON in texts writes them, after all is added."""
+        if any(_ODD_WORD.fullmatch(word) for word in self.found):
+            for text in self._texts:
+                if _REWRITTEN_NUMBER.search(text):
+                    self._add_unescaped(text)
 
     def _add_span(self, span: Span) -> None:
         self.add_text(span.name)
@@ -128,22 +142,26 @@ class TraceWords:
                 if len(text) < _LONG_TEXT:
                     if text not in self._seen:
                         self._seen.add(text)
-                        self._add_string(text)
+                        self._add_string(text, text)
                 else:
-                    self._add_string(self._news(key, text))
+                    self._add_string(text, self._news(key, text))
             case None:
                 pass
             case _:
                 for leaf in leaves(to_json_value(value)):
                     self.add_text(leaf)
 
-    def _add_string(self, text: str) -> None:
-        text = storable(text)
-        self.found |= words_of(text)
-        # As JSON it reads differently where it has escapes, or numbers in another form.
-        if "\\" in text or _REWRITTEN_NUMBER.search(text):
-            for leaf in leaves(_unescaped(text)):
-                self.found |= words_of(storable(leaf))
+    def _add_string(self, text: str, news: str) -> None:
+        self.found |= words_of(storable(news))
+        if "\\" in text:
+            self._add_unescaped(text)
+        else:
+            self._texts.append(text)
+
+    def _add_unescaped(self, text: str) -> None:
+        """What the text says when it is read as JSON, where it is JSON."""
+        for leaf in leaves(_unescaped(text)):
+            self.found |= words_of(storable(leaf))
 
     def _news(self, key: str, text: str) -> str:
         """What a long text says beyond the beginning it shares with the last one under its key."""
@@ -156,9 +174,9 @@ class TraceWords:
         return text[max(text.rfind(" ", 0, shared), 0) :]
 
 
-def _unescaped(text: str) -> Any:
+def _unescaped(text: str) -> JsonValue:
     parsed = parse_json_text(text)
-    return parsed if not isinstance(parsed, str) or parsed != text else None
+    return None if parsed == text else parsed
 
 
 def _common_prefix(one: str, other: str) -> int:
@@ -172,23 +190,20 @@ def _common_prefix(one: str, other: str) -> int:
     return low
 
 
-def _heads(connection: Connection, rows: Sequence[AnyRow]) -> dict[int, list[str]]:
-    """The words that a span's columns add to its payload: type and model, as they were read."""
+def _heads(connection: Connection, keys: Sequence[int]) -> Iterator[AnyRow]:
+    """What a span's columns add to the words of its payload, after the trace's key."""
     query = (
         select(spans.c.trace_key, spans.c.name, spans.c.span_type, spans.c.model)
-        .where(spans.c.trace_key.in_([row.trace_key for row in rows]))
+        .where(spans.c.trace_key.in_(keys))
         .distinct()
     )
-    found: dict[int, list[str]] = {}
-    for key, *words in connection.execute(query):
-        found.setdefault(key, []).extend(word for word in words if word is not None)
-    return found
+    yield from connection.execute(query)
 
 
-def _payloads(connection: Connection, trace_key: int) -> Iterator[TracesData]:
-    first = trace_key << CHUNK_BITS
-    query = select(chunks.c.payload).where(
-        chunks.c.chunk_id >= first, chunks.c.chunk_id < first + (1 << CHUNK_BITS)
-    )
-    for row in connection.execute(query):
-        yield unpack(row.payload)
+def _payloads(connection: Connection, rows: Sequence[AnyRow]) -> Iterator[tuple[int, TracesData]]:
+    """The payloads of some traces, after the key of each."""
+    ids = [(row.trace_key << CHUNK_BITS) + n for row in rows for n in range(row.chunk_count)]
+    for at in range(0, len(ids), _LOOK_UP):
+        query = select(chunks).where(chunks.c.chunk_id.in_(ids[at : at + _LOOK_UP]))
+        for row in connection.execute(query):
+            yield row.chunk_id >> CHUNK_BITS, unpack(row.payload)

@@ -37,7 +37,7 @@ class IndexView:
         known = dict(
             connection.execute(
                 select(counters.c.name, counters.c.value).where(counters.c.name.in_(names))
-            ).tuples().all()
+            ).all()
         )
         self.facts_seq: int = known["indexed_facts"]
         """Versions above it are in the tables only."""
