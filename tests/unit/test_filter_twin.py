@@ -14,6 +14,7 @@ from tracelake.model.errors import InvalidFilter
 from tracelake.model.filters.evaluate import matches
 from tracelake.model.filters.parse import parse_filter
 from tracelake.store.api import NewAssessment
+from tracelake.store.index.follow import catch_up
 from tracelake.store.open import Store, open_store
 
 WORDS = ("ok", "OK", "prod", "größe", "GRÖSSE", "a'b", "50%", "x_y", "back\\slash", "日本", "")
@@ -37,7 +38,7 @@ def filled(
     store = open_store(f"sqlite:///{folder / 'tracelake.db'}")
     for n in range(1, 40):
         if n % 4 == 0 and request.param == "both":
-            index(store)
+            catch_up(store.indexer)
         word, other = WORDS[n % len(WORDS)], WORDS[(n * 7) % len(WORDS)]
         said: dict[str, str] = {"colour": other, "mlflow__spanType": ("TOOL", "LLM")[n % 2]}
         if n % 3:
@@ -54,15 +55,9 @@ def filled(
             source = AssessmentSource(SourceType.HUMAN)
             store.assessments.add(f"tr-{n:032x}", NewAssessment("score", "feedback", value, source))
     if request.param == "index":
-        index(store)
+        catch_up(store.indexer)
     yield store
     store.close()
-
-
-def index(store: Store) -> None:
-    for step in (store.indexer.index_facts, store.indexer.index_text, store.indexer.merge):
-        while step():
-            pass
 
 
 def bracketed(words: Sequence[str]) -> str:

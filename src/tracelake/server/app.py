@@ -29,6 +29,7 @@ from tracelake.server import health, ui
 from tracelake.server.auth import authorise, check_route
 from tracelake.server.errors import add_error_handlers, answer_error
 from tracelake.server.home import prepare_home
+from tracelake.server.index_job import IndexJob, IndexLag
 from tracelake.server.ingest_process import starter
 from tracelake.server.settings import ServerSettings
 from tracelake.store.open import Store, open_store
@@ -55,12 +56,17 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
     lake_place = LakePlace(settings.store_url, settings.lake_uri)
     lake_job = LakeJob(lake_place, settings.lake_sync_seconds)
 
+    index_job = IndexJob(settings.store_url, settings.log_level)
+    registry.register(IndexLag(store.indexer))
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as running:
             running.callback(store.close)
             await ingest.start()
             running.push_async_callback(ingest.stop)
+            index_job.start()
+            running.push_async_callback(index_job.stop)
             await deployed.start()
             running.push_async_callback(deployed.stop)
             if settings.otlp_grpc_port:

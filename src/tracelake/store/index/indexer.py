@@ -34,21 +34,16 @@ class Indexer:
         self._database = database
         self._writer = SegmentWriter(database)
 
-    def lag(self) -> tuple[int, int]:
-        """Changes that the index of facts, and that of text, do not know yet."""
+    def lag(self, name: str) -> int:
+        """How many changes the index of this name does not know yet."""
         with self._database.read() as connection:
-            names = ("sequence", "indexed_facts", "indexed_text")
-            rows = connection.execute(
-                select(counters.c.name, counters.c.value).where(counters.c.name.in_(names))
-            )
-            at: dict[str, int] = dict(rows.all())
-        return at["sequence"] - at["indexed_facts"], at["sequence"] - at["indexed_text"]
+            return _counter(connection, "sequence") - _counter(connection, f"indexed_{name}")
 
     def index_facts(self) -> bool:
         """Index the next traces by their facts; whether there may be more."""
         with self._database.read() as connection:
             view = IndexView(connection, ColumnCache())
-            last = _last_seq(connection)
+            last = _counter(connection, "sequence")
             if last <= view.facts_seq:
                 return False
             rows = changed_traces(connection, view.facts_seq, _FACTS_A_STEP)
@@ -74,23 +69,21 @@ class Indexer:
         self._publish(TEXT, view.text_seq + 1, last, texts)
         return is_full
 
-    def merge(self) -> bool:
-        """Join some segments, if there are too many; whether there may be more to join."""
-        for name in (FACTS, TEXT):
-            with self._database.read() as connection:
-                view = IndexView(connection, ColumnCache())
-                run = due(view.facts if name == FACTS else view.text)
-                if not run:
-                    continue
-                new = merged(self._database, view, name, run)
-                seqs = [seq for segment in run for seq in segment.column("seq").tolist()]
-            self._writer.write(new)
-            if name == FACTS:
-                gone = set(seqs).difference(new.columns["seq"].tolist())
-                self._forget(gone)
-            self._writer.sweep()
-            return True
-        return False
+    def merge(self, name: str) -> bool:
+        """Join some segments of an index, if there are too many; whether any were."""
+        with self._database.read() as connection:
+            view = IndexView(connection, ColumnCache())
+            run = due(view.facts if name == FACTS else view.text)
+            if not run:
+                return False
+            new = merged(self._database, view, name, run)
+            before = [seq for segment in run for seq in segment.column("seq").tolist()]
+        self._writer.write(new)
+        if name == FACTS:
+            self._forget(set(before).difference(new.columns["seq"].tolist()))
+        for segment_id in new.replaces:
+            self._writer.remove(segment_id)
+        return True
 
     def sweep(self) -> None:
         """Remove what an earlier run left half-written."""
@@ -122,7 +115,5 @@ class Indexer:
                 )
 
 
-def _last_seq(connection: Connection) -> int:
-    return connection.execute(
-        select(counters.c.value).where(counters.c.name == "sequence")
-    ).scalar_one()
+def _counter(connection: Connection, name: str) -> int:
+    return connection.execute(select(counters.c.value).where(counters.c.name == name)).scalar_one()

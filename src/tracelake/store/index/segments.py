@@ -20,7 +20,7 @@ SEGMENT_NUMBERS: Final = "index_segment"
 WORD_PREFIX: Final = Field.WORD.value + b"\0"
 _ROWS_A_TRANSACTION: Final = 4000
 """Some ten milliseconds of writing: ingest waits for no more than that."""
-_SWEPT_A_TRANSACTION: Final = 4000
+_REMOVED_A_TRANSACTION: Final = 4000
 
 Posting = tuple[bytes, int, bytes]
 """A term, in how many documents it is, and which: see `docs.encode`."""
@@ -64,12 +64,16 @@ class SegmentWriter:
         return segment_id
 
     def sweep(self) -> None:
-        """Delete what belongs to no visible segment, in small transactions."""
+        """Delete what belongs to no visible segment. Not while one is being written."""
         with self._database.read() as connection:
             unseen = _unseen_segments(connection)
         for segment_id in unseen:
-            while self._sweep_some(segment_id):
-                pass
+            self.remove(segment_id)
+
+    def remove(self, segment_id: int) -> None:
+        """Delete the postings of a segment that is not visible, in small transactions."""
+        while self._remove_some(segment_id):
+            pass
 
     def _rows(
         self, segment_id: int, postings: Iterable[Posting], words: list[bytes]
@@ -112,12 +116,12 @@ class SegmentWriter:
         )
         advance(connection, new.index_name, new.last_seq)
 
-    def _sweep_some(self, segment_id: int) -> bool:
+    def _remove_some(self, segment_id: int) -> bool:
         some = (
             select(index_postings.c.term)
             .where(index_postings.c.segment_id == segment_id)
             .order_by(index_postings.c.term)
-            .limit(_SWEPT_A_TRANSACTION)
+            .limit(_REMOVED_A_TRANSACTION)
         )
         with self._database.write() as connection:
             last = connection.execute(select(func.max(some.subquery().c.term))).scalar()

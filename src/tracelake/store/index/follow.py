@@ -1,0 +1,104 @@
+"""Keeping the index up to date while the store is written to, until told to stop."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from tracelake.model.errors import TracelakeError
+from tracelake.store.api import Leases
+from tracelake.store.index.facts import FACTS
+from tracelake.store.index.indexer import Indexer
+from tracelake.store.index.text import TEXT
+
+LEASE: Final = "index"
+_LEASE_S: Final = 15.0
+_RENEW_S: Final = 5.0
+_WAIT_S: Final = 0.2
+_ENOUGH_TRACES: Final = 1000
+"""So many new traces are indexed at once; fewer wait a second for company."""
+_LONGEST_WAIT_S: Final = 1.0
+_AFTER_ERROR_S: Final = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+def follow(indexer: Indexer, leases: Leases, holder: str, stop: threading.Event) -> None:
+    """Index what comes while this holder has the lease; wait for it while another has."""
+    while not stop.is_set():
+        try:
+            if not leases.acquire(LEASE, holder, _LEASE_S):
+                stop.wait(_AFTER_ERROR_S)
+                continue
+            indexer.sweep()
+            _work(indexer, leases, holder, stop)
+        except TracelakeError as error:
+            _log.warning("indexing is tried again: %s", error)
+            stop.wait(_AFTER_ERROR_S)
+    leases.release(LEASE, holder)
+
+
+def catch_up(indexer: Indexer) -> None:
+    """Index all there is, and join segments as far as that is due."""
+    for name in (FACTS, TEXT):
+        step = indexer.index_facts if name == FACTS else indexer.index_text
+        while step() or indexer.merge(name):
+            pass
+
+
+def _work(indexer: Indexer, leases: Leases, holder: str, stop: threading.Event) -> None:
+    """Both indexes in a thread each: new text takes long to read, and facts must not wait for it.
+
+    Returns when the lease is lost, a thread has failed, or it is time to stop.
+    """
+    ended = threading.Event()
+    failures: list[BaseException] = []
+
+    def guarded(work: Callable[[Indexer, threading.Event], None]) -> None:
+        try:
+            work(indexer, ended)
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            ended.set()
+
+    threads = [
+        threading.Thread(target=guarded, args=(work,), name=work.__name__)
+        for work in (_follow_facts, _follow_text)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        while not stop.is_set() and not ended.wait(_RENEW_S):
+            if not leases.acquire(LEASE, holder, _LEASE_S):
+                break
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    if failures:
+        raise failures[0]
+
+
+def _follow_facts(indexer: Indexer, ended: threading.Event) -> None:
+    last = 0.0
+    while not ended.wait(_WAIT_S):
+        lag = indexer.lag(FACTS)
+        if lag >= _ENOUGH_TRACES or (lag and time.monotonic() - last >= _LONGEST_WAIT_S):
+            while indexer.index_facts() and not ended.is_set():
+                pass
+            last = time.monotonic()
+        while not ended.is_set() and indexer.merge(FACTS):
+            pass
+
+
+def _follow_text(indexer: Indexer, ended: threading.Event) -> None:
+    last = 0.0
+    while not ended.wait(_WAIT_S):
+        lag = indexer.lag(TEXT)
+        if lag >= _ENOUGH_TRACES or (lag and time.monotonic() - last >= _LONGEST_WAIT_S):
+            indexer.index_text()
+            last = time.monotonic()
+        while not ended.is_set() and indexer.merge(TEXT):
+            pass
