@@ -8,10 +8,14 @@ import base64
 import json
 import math
 from collections.abc import Iterable
+from typing import Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from tracelake.model.entities import JsonValue
+
+COUNT_LIMIT: Final = 2**40
+"""A token count from here on is nonsense, and sums of nonsense would not fit a column."""
 
 
 def to_json_value(value: AnyValue) -> JsonValue:
@@ -96,7 +100,7 @@ def to_count(value: AnyValue) -> int | None:
                 return None
         case _:
             return None
-    return int(number) if 0 <= number < 2**53 else None
+    return int(number) if 0 <= number < COUNT_LIMIT else None
 
 
 def _infinity(number: float) -> str:

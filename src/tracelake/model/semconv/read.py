@@ -11,7 +11,7 @@ from typing import Final
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
-from tracelake.model.anyvalue import to_count, to_json_value, to_payload, to_text
+from tracelake.model.anyvalue import COUNT_LIMIT, to_count, to_json_value, to_payload, to_text
 from tracelake.model.entities import Cost, JsonValue, SpanType, TokenUsage
 from tracelake.model.jsonvalue import as_object
 from tracelake.model.semconv.convention import Convention, Keys
@@ -34,6 +34,7 @@ CONVENTIONS: Final[Sequence[Convention]] = (
 TAG_PREFIX: Final = "mlflow.traceTag."
 TRACE_PREFIX: Final = "tracelake.trace."
 METADATA_PREFIX: Final = TRACE_PREFIX + "metadata."
+_DOLLARS_LIMIT: Final = 1e12
 _PREFIXES: Final = (TAG_PREFIX, TRACE_PREFIX)
 
 _ROLES: Final = (
@@ -221,7 +222,7 @@ def _usage_of_object(told: dict[str, JsonValue]) -> TokenUsage | None:
         number = told.get(key)
         if isinstance(number, bool) or not isinstance(number, int | float):
             return 0
-        return int(number) if 0 <= number < 2**53 else 0
+        return int(number) if 0 <= number < COUNT_LIMIT else 0
 
     inputs, outputs = count("input_tokens"), count("output_tokens")
     return TokenUsage(
@@ -242,7 +243,10 @@ def _cost(value: AnyValue | None) -> Cost | None:
 
     def dollars(key: str) -> float:
         number = told.get(key)
-        return float(number) if isinstance(number, int | float) else 0.0
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            return 0.0
+        # Neither infinity nor an integer that no double holds is a price.
+        return float(number) if 0 <= number < _DOLLARS_LIMIT else 0.0
 
     inputs, outputs = dollars("input_cost"), dollars("output_cost")
     return Cost(inputs, outputs, dollars("total_cost") or inputs + outputs)
