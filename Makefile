@@ -1,5 +1,5 @@
 # The same commands for people and CI. Needs Python 3.11+ and make.
-.PHONY: start test install check api-types bench-ingest bench-sdk
+.PHONY: start test install check api-types bench-ingest bench-sdk bench-fuzz bench-overload
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -28,6 +28,12 @@ bench-ingest: install  ## traces a second, durable, beside the raw disk
 
 bench-sdk: install  ## what tracing costs in the user's process
 	cd bench && ../$(PYTHON) sdk.py
+
+bench-fuzz: install  ## 100,000 mutated OTLP requests: no 5xx, flat memory, all read back
+	cd bench && ../$(PYTHON) fuzz_otlp.py
+
+bench-overload: install  ## ten times too much for a minute, then calm
+	cd bench && ../$(PYTHON) overload.py
 
 $(VENV)/installed: requirements.lock pyproject.toml ui/package-lock.json $(shell find ui/src -type f)
 	test -x $(PYTHON) || python3 -m venv $(VENV)

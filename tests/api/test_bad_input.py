@@ -108,15 +108,18 @@ def test_a_filter_says_where_it_is_wrong(server: RunningServer) -> None:
     assert (status, answer["column"]) == (400, 19)
 
 
-def test_huge_integers_and_surrogates(server: RunningServer) -> None:
+def test_huge_integers_and_halves_of_characters(server: RunningServer) -> None:
     def span(value: str) -> bytes:
-        ids = f'"traceId":"{7:032x}","spanId":"{7:016x}"'
+        ids = f'"traceId":"{50:032x}","spanId":"{7:016x}"'
         one = f'{{{ids},"name":"n","attributes":[{{"key":"k","value":{value}}}]}}'
         return f'{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{one}]}}]}}]}}'.encode()
 
     as_json = {"content_type": "application/json"}
     assert send(server, span('{"intValue": 99999999999999999999999}'), **as_json)[0] == 400
-    assert send(server, span(r'{"stringValue": "\ud800"}'), **as_json)[0] == 400
+    halves = r'{"stringValue": "cut \ud83d", "\udc00": 1}, "\ud800": []'
+    assert send(server, span(halves), **as_json) == (200, {})
+    told = call(server, "GET", f"/api/v1/traces/{public_id(50)}/spans")[1]["spans"][0]
+    assert told["attributes"] == {"k": "cut \ufffd"}
     still_good(server)
 
 

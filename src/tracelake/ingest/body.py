@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from typing import Final
 
 from google.protobuf.json_format import ParseDict, ParseError
@@ -11,9 +12,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tracelake.model.entities import JsonValue
 from tracelake.model.errors import InvalidInput, UnsupportedMedia
 from tracelake.model.jsonvalue import as_object, objects_in
+from tracelake.model.preview import cut
+from tracelake.model.text import storable
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _ID_KEYS: Final = ("traceId", "trace_id", "spanId", "span_id", "parentSpanId", "parent_span_id")
 
 
@@ -43,9 +47,14 @@ def parse(body: bytes, media_type: str) -> ExportTraceServiceRequest:
 
 def _parse_json(body: bytes) -> ExportTraceServiceRequest:
     try:
-        told = as_object(json.loads(body))
+        text = body.decode("utf-8-sig")
+        whole = json.loads(text)
+        if _SURROGATE.search(text):
+            # Halves of pairs, as a program writes that cuts a text in the middle of an emoji.
+            whole = json.loads(storable(json.dumps(whole, ensure_ascii=False)))
+        told = as_object(whole)
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"the body is not JSON: {error}") from error
+        raise InvalidInput(f"the body is not JSON: {_short(error)}") from error
     if told is None:
         raise InvalidInput("the body is not an object with resourceSpans")
     for resource_spans in objects_in(told.get("resourceSpans") or told.get("resource_spans")):
@@ -59,7 +68,7 @@ def _parse_json(body: bytes) -> ExportTraceServiceRequest:
     try:
         return ParseDict(told, ExportTraceServiceRequest(), ignore_unknown_fields=True)
     except (ParseError, ValueError, TypeError, RecursionError, AttributeError) as error:
-        raise InvalidInput(f"the body is not OTLP in JSON: {error}") from error
+        raise InvalidInput(f"the body is not OTLP in JSON: {_short(error)}") from error
 
 
 def _ids_to_base64(holder: dict[str, JsonValue]) -> None:
@@ -70,4 +79,9 @@ def _ids_to_base64(holder: dict[str, JsonValue]) -> None:
             try:
                 holder[key] = base64.b64encode(bytes.fromhex(text)).decode()
             except ValueError as error:
-                raise InvalidInput(f"{key} {text!r} is not hex") from error
+                raise InvalidInput(f"{key} {_short(text)!r} is not hex") from error
+
+
+def _short(said: object) -> str:
+    """What a parser said, which may repeat the body, as a line that every answer can carry."""
+    return cut(storable(str(said)), 500)

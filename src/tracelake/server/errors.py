@@ -23,6 +23,7 @@ from tracelake.model.errors import (
     Unavailable,
     UnsupportedMedia,
 )
+from tracelake.model.text import storable
 
 _STATUS: Final[tuple[tuple[type[TracelakeError], int], ...]] = (
     (PayloadTooLarge, 413),
@@ -40,7 +41,7 @@ _CODES: Final = {404: "ENDPOINT_NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 401: "UNA
 def answer_error(error: TracelakeError) -> JSONResponse:
     """The HTTP answer to an error we raised on purpose."""
     status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
-    body: dict[str, str | int] = {"error_code": error.code, "message": error.message}
+    body: dict[str, str | int] = {"error_code": error.code, "message": storable(error.message)}
     if isinstance(error, InvalidFilter):
         body["column"] = error.column
     headers: dict[str, str] = {}
