@@ -93,11 +93,14 @@ def run(home: Path, seconds: float, store_url: str) -> int:
     return 0 if all(with_bars) else 1
 
 
-def start_server(folder: Path, port: int, store_url: str) -> subprocess.Popen[bytes]:
+def start_server(
+    folder: Path, port: int, store_url: str, workers: int = 1
+) -> subprocess.Popen[bytes]:
     environment = os.environ | {
         "TRACELAKE_HOME": str(folder),
         "TRACELAKE_LAKE_SYNC_SECONDS": "0",
         "TRACELAKE_OTLP_GRPC_PORT": "0",
+        "TRACELAKE_WORKERS": str(workers),
     }
     if store_url:
         environment["TRACELAKE_STORE_URL"] = store_url

@@ -1,0 +1,227 @@
+"""`make bench-overload`: ten times too much for a minute, then calm.
+
+Hundreds of connections send without a pause. Beside them one probe sends a trace a request, as a
+calm client does: before, during and after. Exit code 1 where memory passes its bar, an answer is
+neither 200 nor 503 with Retry-After, an acknowledged trace is missing, or calm does not return.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from ingest import free_port, start_server
+from otlp_traces import TraceSource
+from tracelake.store.open import open_store
+
+MEMORY_BAR_MB: Final = 500
+CALM_WITHIN_S: Final = 5.0
+_PROBE_CONNECTION: Final = 100_000
+_GIVE_UP_S: Final = 30.0
+
+
+@dataclass
+class Seen:
+    """What the clients saw."""
+
+    answers: Counter[str] = field(default_factory=Counter[str])
+    acknowledged: set[bytes] = field(default_factory=set[bytes])
+    slowest_s: float = 0.0
+    probes: list[tuple[float, float, int]] = field(default_factory=list[tuple[float, float, int]])
+    """When each probe was sent, the seconds until its answer, its status."""
+
+
+@dataclass
+class Memory:
+    """Of the server and all its children."""
+
+    peak_bytes: int = 0
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def watch(self, pid: int) -> None:
+        server = psutil.Process(pid)
+        while not self.ended.is_set():
+            held = 0
+            for process in (server, *server.children(recursive=True)):
+                try:
+                    held += process.memory_info().rss
+                except psutil.Error:
+                    continue
+            self.peak_bytes = max(self.peak_bytes, held)
+            await asyncio.sleep(0.1)
+
+
+class Connection:
+    """HTTP/1.1 as small as it can be: the generator must not cost more than the server."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def post(self, body: bytes) -> tuple[int, dict[str, str]]:
+        if self._reader is None or self._writer is None:
+            self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        head = (
+            "POST /v1/traces HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Content-Type: application/x-protobuf\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        self._writer.write(head.encode())
+        self._writer.write(body)
+        # The answer may come before the body is sent; the body is sent all the same.
+        await self._writer.drain()
+        lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in lines[1:] if line)
+        await self._reader.readexactly(int(headers["content-length"]))
+        return int(lines[0].split()[1]), headers
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._reader = self._writer = None
+
+
+async def overload(
+    port: int, source: TraceSource, connections: int, seconds: float, seen: Seen
+) -> None:
+    """Send on so many connections at once, each without a pause, refused or not."""
+    until = time.monotonic() + seconds
+
+    async def sender(number: int) -> None:
+        connection = Connection(port)
+        for body, ids in source.bodies(number, 1_000_000):
+            if time.monotonic() >= until:
+                break
+            began = time.monotonic()
+            try:
+                async with asyncio.timeout(_GIVE_UP_S):
+                    status, headers = await connection.post(body)
+            except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
+                seen.answers[type(error).__name__] += 1
+                connection.close()
+                continue
+            seen.slowest_s = max(seen.slowest_s, time.monotonic() - began)
+            label = str(status)
+            if status == 503:
+                label += f" retry-after {headers.get('retry-after')}"
+            seen.answers[label] += 1
+            if status == 200:
+                seen.acknowledged.update(ids)
+        connection.close()
+
+    await asyncio.gather(*(sender(number) for number in range(connections)))
+
+
+async def probe(port: int, ended: asyncio.Event, seen: Seen) -> None:
+    """A calm client: a small request ten times a second."""
+    connection = Connection(port)
+    for body, ids in TraceSource(1).bodies(_PROBE_CONNECTION, 1_000_000):
+        if ended.is_set():
+            break
+        sent = time.monotonic()
+        try:
+            status, _headers = await connection.post(body)
+        except (OSError, asyncio.IncompleteReadError):
+            connection.close()
+            status = 0
+        seen.probes.append((sent, time.monotonic() - sent, status))
+        if status == 200:
+            seen.acknowledged.update(ids)
+        await asyncio.sleep(0.1)
+    connection.close()
+
+
+def calm_after_s(seen: Seen, calm_from: float, usual_s: float) -> float:
+    """Seconds of calm until every later probe is taken about as fast as before the storm."""
+    late = [
+        sent + took - calm_from
+        for sent, took, status in seen.probes
+        if sent + took > calm_from and (status != 200 or took > max(usual_s * 3, 0.05))
+    ]
+    return max(late, default=0.0)
+
+
+def missing_of(seen: Seen, store_url: str) -> int:
+    store = open_store(store_url)
+    try:
+        with store.database.read() as connection:
+            rows = connection.exec_driver_sql("SELECT trace_id FROM traces")
+            stored = {bytes(row.trace_id) for row in rows}
+    finally:
+        store.close()
+    return len(seen.acknowledged - stored)
+
+
+async def storm(port: int, pid: int, options: argparse.Namespace) -> tuple[Seen, Memory, float]:
+    """Calm, storm, calm; what was seen, and when the second calm began."""
+    seen, memory, ended = Seen(), Memory(), asyncio.Event()
+    watching = asyncio.create_task(memory.watch(pid))
+    probing = asyncio.create_task(probe(port, ended, seen))
+    await asyncio.sleep(options.calm)
+    await overload(
+        port, TraceSource(options.per_request), options.connections, options.seconds, seen
+    )
+    calm_from = time.monotonic()
+    await asyncio.sleep(options.calm * 2)
+    ended.set()
+    memory.ended.set()
+    await asyncio.gather(watching, probing)
+    return seen, memory, calm_from
+
+
+def run(home: Path, options: argparse.Namespace) -> int:
+    port = free_port()
+    store_url = f"sqlite:///{home / 'tracelake.db'}"
+    process = start_server(home, port, store_url, workers=options.workers)
+    try:
+        seen, memory, calm_from = asyncio.run(storm(port, process.pid, options))
+    finally:
+        process.terminate()
+        process.wait(60)
+    missing = missing_of(seen, store_url)
+    storm_from = calm_from - options.seconds
+    before = sorted(took for sent, took, _ in seen.probes if sent < storm_from - 0.5)
+    during = sorted(took for sent, took, _ in seen.probes if storm_from < sent < calm_from)
+    usual_s = before[len(before) // 2]
+    calm_s = calm_after_s(seen, calm_from, usual_s)
+    odd = {
+        label: count
+        for label, count in seen.answers.items()
+        if label not in ("200", "503 retry-after 1")
+    }
+    print(
+        f"{options.connections} connections, {options.per_request} traces a request, "
+        f"{options.seconds:g} s, {options.workers} workers: {dict(seen.answers)}\n"
+        f"memory peak {memory.peak_bytes / 1e6:.0f} MB; "
+        f"{len(seen.acknowledged)} traces acknowledged, {missing} of them missing; "
+        f"slowest answer {seen.slowest_s:.1f} s\n"
+        f"probe: {usual_s * 1000:.0f} ms before, {during[len(during) // 2] * 1000:.0f} ms in the "
+        f"middle of the storm and {during[-1] * 1000:.0f} ms at worst, usual again after "
+        f"{calm_s:.1f} s of calm"
+    )
+    held = not odd and not missing and calm_s <= CALM_WITHIN_S
+    held = held and memory.peak_bytes < MEMORY_BAR_MB * 1e6
+    print("held" if held else f"MISSED {odd or ''}")
+    return 0 if held else 1
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--seconds", type=float, default=60.0)
+    options.add_argument("--calm", type=float, default=5.0)
+    options.add_argument("--connections", type=int, default=400)
+    options.add_argument("--per-request", type=int, default=50)
+    options.add_argument("--workers", type=int, default=1)
+    with tempfile.TemporaryDirectory(prefix="tracelake-bench-", dir=Path.cwd()) as home:
+        return run(Path(home), options.parse_args())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
