@@ -10,6 +10,7 @@ from tracelake.model.errors import PayloadTooLarge, Unavailable
 
 _LONG_WAIT_S: Final = 2.0
 """Exporters give up after ten seconds; an answer that takes longer than this is a full queue."""
+_FIRST_SHARE: Final = 4
 _LEAST_SHARE: Final = 32
 _GROWTH_SHARE: Final = 4
 
@@ -17,18 +18,20 @@ _GROWTH_SHARE: Final = 4
 class Admission:
     """Bounds the bytes of all requests that are being read, decoded or committed.
 
-    The bound is `max_pending_bytes`, and less while answers take longer than they should: a queue
-    that takes seconds to work off must not become longer.
+    The bound is `max_pending_bytes` at most. It is less until answers have shown to be fast, and
+    while they take longer than they should: a queue that takes seconds must not become longer.
     """
 
     def __init__(self, max_body_bytes: int, max_pending_bytes: int, metrics: IngestMetrics) -> None:
         self.max_body_bytes = max_body_bytes
         self._max_pending_bytes = max_pending_bytes
-        self._room_bytes = max_pending_bytes
+        self._least_bytes = max_pending_bytes // _LEAST_SHARE
+        self._room_bytes = max_pending_bytes // _FIRST_SHARE
+        self._waiting: dict[Reservation, float] = {}
         self._pending_bytes = 0
         self._narrowed_s = 0.0
         self._metrics = metrics
-        metrics.room_bytes.set(max_pending_bytes)
+        metrics.room_bytes.set(self._room_bytes)
 
     @contextmanager
     def admit(self, size_bytes: int) -> Generator["Reservation"]:
@@ -50,7 +53,7 @@ class Admission:
     def reserve(self, held_bytes: int, more_bytes: int) -> None:
         """Add to what one request holds. A body that is alone always finds room."""
         others_bytes = self._pending_bytes - held_bytes
-        if others_bytes and self._pending_bytes + more_bytes > self._room_bytes:
+        if others_bytes and self._pending_bytes + more_bytes > self._room_now():
             raise Unavailable(
                 f"{self._pending_bytes} bytes are under way already; send this again in a second"
             )
@@ -59,10 +62,15 @@ class Admission:
     def release(self, bytes_held: int) -> None:
         self._hold(-bytes_held)
 
-    def took(self, seconds: float, size_bytes: int) -> None:
-        """Learn from how long an answer took since its body was read."""
+    def wait(self, reservation: "Reservation") -> None:
+        """The body is read; from now on its sender waits for us."""
+        self._waiting[reservation] = time.monotonic()
+
+    def took(self, reservation: "Reservation") -> None:
+        """It is durable. Learn from how long that took."""
+        seconds = time.monotonic() - self._waiting[reservation]
         if seconds <= _LONG_WAIT_S:
-            wider = self._room_bytes + size_bytes // _GROWTH_SHARE
+            wider = self._room_bytes + reservation.held_bytes // _GROWTH_SHARE
             self._room_bytes = min(wider, self._max_pending_bytes)
         else:
             now_s = time.monotonic()
@@ -70,8 +78,18 @@ class Admission:
                 return  # what was admitted before the last change says nothing about it
             self._narrowed_s = now_s
             narrower = int(self._room_bytes * max(_LONG_WAIT_S / seconds, 0.5))
-            self._room_bytes = max(narrower, self._max_pending_bytes // _LEAST_SHARE)
+            self._room_bytes = max(narrower, self._least_bytes)
         self._metrics.room_bytes.set(self._room_bytes)
+
+    def forget(self, reservation: "Reservation") -> None:
+        self._waiting.pop(reservation, None)
+
+    def _room_now(self) -> int:
+        """While the first in the queue has waited long already, next to nothing may join it."""
+        first_s = next(iter(self._waiting.values()), None)
+        if first_s is not None and time.monotonic() - first_s > _LONG_WAIT_S:
+            return self._least_bytes
+        return self._room_bytes
 
     def _hold(self, more_bytes: int) -> None:
         self._pending_bytes += more_bytes
@@ -94,6 +112,15 @@ class Reservation:
             self._admission.reserve(self.held_bytes, size_bytes - self.held_bytes)
             self.held_bytes = size_bytes
 
+    def wait(self) -> None:
+        """The whole body is here."""
+        self._admission.wait(self)
+
+    def took(self) -> None:
+        """What it brought is durable."""
+        self._admission.took(self)
+
     def give_back(self) -> None:
+        self._admission.forget(self)
         self._admission.release(self.held_bytes)
         self.held_bytes = 0

@@ -87,8 +87,10 @@ class OtlpGrpc:
             reservation.grow_to(len(body))
             experiment = headers.get(EXPERIMENT_HEADER, DEFAULT_EXPERIMENT).strip()
             offer = Offer(body, PROTOBUF, "", experiment)
-            outcome = await self._intake.accept(_PROTOCOL, offer) if body else None
-            return outcome.answer(PROTOBUF) if outcome else b""
+            if not body:
+                return b""  # no bytes are a request of no spans
+            outcome = await self._intake.accept(_PROTOCOL, reservation, offer)
+            return outcome.answer(PROTOBUF)
 
 
 def _headers(context: ServicerContext[bytes, bytes]) -> dict[str, str]:

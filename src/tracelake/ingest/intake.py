@@ -44,13 +44,13 @@ class Intake:
         """As `Admission.admit`: call it before the body is read."""
         return self._admission.admit(size_bytes)
 
-    async def accept(self, protocol: str, offer: Offer) -> Outcome:
-        """As `Ingest.accept`, counted."""
+    async def accept(self, protocol: str, reservation: Reservation, offer: Offer) -> Outcome:
+        """As `Ingest.accept`, counted and timed."""
         began_s = time.monotonic()
+        reservation.wait()
         outcome = await self._ingest.accept(offer)
-        seconds = time.monotonic() - began_s
-        self._admission.took(seconds, len(offer.body))
-        self._metrics.count(protocol, outcome, seconds)
+        reservation.took()
+        self._metrics.count(protocol, outcome, time.monotonic() - began_s)
         return outcome
 
     def failed(self, protocol: str, caught: Exception) -> TracelakeError:

@@ -1,24 +1,28 @@
 """`POST /v1/traces`: OTLP over HTTP. Plain ASGI, because every span of every user passes here."""
 
+import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from tracelake.ingest.accept import DEFAULT_EXPERIMENT, EXPERIMENT_HEADER, Offer
 from tracelake.ingest.admission import Reservation
 from tracelake.ingest.body import content_type_of
 from tracelake.ingest.intake import NEEDS, Intake
 from tracelake.ingest.outcome import Outcome
-from tracelake.model.errors import InvalidInput, PayloadTooLarge, TracelakeError
+from tracelake.model.errors import InvalidInput, TracelakeError
 from tracelake.model.permissions import requires
 
 PATH: Final = "/v1/traces"
 _PROTOCOL: Final = "http"
-_DRAIN_BYTES: Final = 512 * 1024 * 1024
+_DROP_BYTES: Final = 512 * 1024 * 1024
+_DROP_BYTES_PER_S: Final = 128 * 1024 * 1024
+"""Of all refused bodies together: reading what nobody wants must not take the time of the rest."""
 
 AnswerError = Callable[[TracelakeError], Response]
 
@@ -30,6 +34,7 @@ class OtlpTraces:
     def __init__(self, intake: Intake, answer_error: AnswerError) -> None:
         self._intake = intake
         self._answer_error = answer_error
+        self._pace = _Pace(_DROP_BYTES_PER_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = _Body(receive)
@@ -37,14 +42,24 @@ class OtlpTraces:
             media_type, outcome = await self._take(scope, body)
         except Exception as caught:
             error = self._intake.failed(_PROTOCOL, caught)
-            if isinstance(error, PayloadTooLarge):
-                # The connection is closed after this answer; most clients read it only after
-                # they sent it all. Other answers go out at once, and the server drops the rest.
-                with suppress(InvalidInput):
-                    await body.drain()
-            await self._answer_error(error)(scope, receive, send)
+            await self._refuse(error, body, scope, send)
             return
         await _answer(outcome, media_type, send)
+
+    async def _refuse(self, error: TracelakeError, body: "_Body", scope: Scope, send: Send) -> None:
+        """Answer at once, then read what is left of the body: most clients send it all first."""
+        waits_for_us = Headers(scope=scope).get("expect", "").lower() == "100-continue"
+
+        async def send_open(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message["more_body"] = True
+            await send(message)
+
+        await self._answer_error(error)(scope, body.receive, send_open)
+        if not waits_for_us:
+            with suppress(InvalidInput):
+                await body.drop(self._pace)
+        await send({"type": "http.response.body", "body": b""})
 
     async def _take(self, scope: Scope, incoming: "_Body") -> tuple[str, Outcome]:
         await self._intake.authorise(scope)
@@ -57,7 +72,7 @@ class OtlpTraces:
                 headers.get("content-encoding", ""),
                 headers.get(EXPERIMENT_HEADER, DEFAULT_EXPERIMENT).strip(),
             )
-            return media_type, await self._intake.accept(_PROTOCOL, offer)
+            return media_type, await self._intake.accept(_PROTOCOL, reservation, offer)
 
 
 async def _answer(outcome: Outcome, media_type: str, send: Send) -> None:
@@ -77,11 +92,24 @@ def _declared_bytes(headers: Headers) -> int:
     return int(text)
 
 
+class _Pace:
+    """Spreads what is read in vain over time, for all connections together."""
+
+    def __init__(self, bytes_per_s: int) -> None:
+        self._bytes_per_s = bytes_per_s
+        self._free_s = 0.0
+
+    async def keep(self, size_bytes: int) -> None:
+        now_s = time.monotonic()
+        self._free_s = max(self._free_s, now_s) + size_bytes / self._bytes_per_s
+        await asyncio.sleep(self._free_s - now_s)
+
+
 class _Body:
     """A request's body, read within a reservation or dropped."""
 
     def __init__(self, receive: Receive) -> None:
-        self._receive = receive
+        self.receive = receive
         self._ended = False
 
     async def read(self, reservation: Reservation) -> bytes:
@@ -94,14 +122,17 @@ class _Body:
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    async def drain(self) -> None:
-        """Read the rest and drop it."""
+    async def drop(self, pace: _Pace) -> None:
+        """Read the rest and forget it. Raises InvalidInput when the client leaves."""
         dropped_bytes = 0
-        while not self._ended and dropped_bytes < _DRAIN_BYTES:
-            dropped_bytes += len(await self._next())
+        while not self._ended and dropped_bytes < _DROP_BYTES:
+            size_bytes = len(await self._next())
+            dropped_bytes += size_bytes
+            if not self._ended:
+                await pace.keep(size_bytes)
 
     async def _next(self) -> bytes:
-        message = await self._receive()
+        message = await self.receive()
         if message["type"] == "http.disconnect":
             self._ended = True
             raise InvalidInput("the client left before the body ended")
