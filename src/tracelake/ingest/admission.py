@@ -1,7 +1,7 @@
 """How much may be on its way at once. Refuse before reading, and say why."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final
 
@@ -22,7 +22,14 @@ class Admission:
     while they take longer than they should: a queue that takes seconds must not become longer.
     """
 
-    def __init__(self, max_body_bytes: int, max_pending_bytes: int, metrics: IngestMetrics) -> None:
+    def __init__(
+        self,
+        max_body_bytes: int,
+        max_pending_bytes: int,
+        metrics: IngestMetrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self.max_body_bytes = max_body_bytes
         self._max_pending_bytes = max_pending_bytes
         self._least_bytes = max_pending_bytes // _LEAST_SHARE
@@ -64,16 +71,16 @@ class Admission:
 
     def wait(self, reservation: "Reservation") -> None:
         """The body is read; from now on its sender waits for us."""
-        self._waiting[reservation] = time.monotonic()
+        self._waiting[reservation] = self._clock()
 
     def took(self, reservation: "Reservation") -> None:
         """It is durable. Learn from how long that took."""
-        seconds = time.monotonic() - self._waiting[reservation]
+        seconds = self._clock() - self._waiting[reservation]
         if seconds <= _LONG_WAIT_S:
             wider = self._room_bytes + reservation.held_bytes // _GROWTH_SHARE
             self._room_bytes = min(wider, self._max_pending_bytes)
         else:
-            now_s = time.monotonic()
+            now_s = self._clock()
             if now_s - self._narrowed_s < _LONG_WAIT_S:
                 return  # what was admitted before the last change says nothing about it
             self._narrowed_s = now_s
@@ -85,10 +92,13 @@ class Admission:
         self._waiting.pop(reservation, None)
 
     def _room_now(self) -> int:
-        """While the first in the queue has waited long already, next to nothing may join it."""
-        first_s = next(iter(self._waiting.values()), None)
-        if first_s is not None and time.monotonic() - first_s > _LONG_WAIT_S:
-            return self._least_bytes
+        """While the first in the queue has waited long already, little may join it.
+
+        What the first itself holds does not count: it may be one huge body that others pass by.
+        """
+        first = next(iter(self._waiting), None)
+        if first is not None and self._clock() - self._waiting[first] > _LONG_WAIT_S:
+            return min(self._room_bytes, self._least_bytes + first.held_bytes)
         return self._room_bytes
 
     def _hold(self, more_bytes: int) -> None:

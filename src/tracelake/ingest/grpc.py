@@ -5,6 +5,7 @@ grpc is imported when a server is built, because a server without this port need
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -28,6 +29,8 @@ SERVICE: Final = "opentelemetry.proto.collector.trace.v1.TraceService"
 _PROTOCOL: Final = "grpc"
 _UNREAD_BYTES: Final = 256 * 1024
 """Held for a message until it is read: gRPC tells its size only afterwards."""
+_SILENCE_S: Final = 60.0
+"""A client that is gone without a word must not hold its room for ever."""
 _STATUS_DETAILS: Final = "grpc-status-details-bin"
 
 
@@ -83,7 +86,11 @@ class OtlpGrpc:
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         await self._intake.authorise({"type": "grpc", "path": SERVICE, "headers": raw})
         with self._intake.admit(_UNREAD_BYTES) as reservation:
-            body = await anext(aiter(messages), b"")
+            try:
+                async with asyncio.timeout(_SILENCE_S):
+                    body = await anext(aiter(messages), b"")
+            except TimeoutError as error:
+                raise InvalidInput(f"no message came within {_SILENCE_S:g} s") from error
             reservation.grow_to(len(body))
             experiment = headers.get(EXPERIMENT_HEADER, DEFAULT_EXPERIMENT).strip()
             offer = Offer(body, PROTOBUF, "", experiment)

@@ -20,6 +20,8 @@ from tracelake.model.permissions import requires
 
 PATH: Final = "/v1/traces"
 _PROTOCOL: Final = "http"
+_SILENCE_S: Final = 30.0
+"""A client that is gone without a word must not hold its room for ever."""
 _DROP_BYTES: Final = 512 * 1024 * 1024
 _DROP_BYTES_PER_S: Final = 128 * 1024 * 1024
 """Of all refused bodies together: reading what nobody wants must not take the time of the rest."""
@@ -132,7 +134,12 @@ class _Body:
                 await pace.keep(size_bytes)
 
     async def _next(self) -> bytes:
-        message = await self.receive()
+        try:
+            async with asyncio.timeout(_SILENCE_S):
+                message = await self.receive()
+        except TimeoutError as error:
+            self._ended = True
+            raise InvalidInput(f"nothing of the body came for {_SILENCE_S:g} s") from error
         if message["type"] == "http.disconnect":
             self._ended = True
             raise InvalidInput("the client left before the body ended")
