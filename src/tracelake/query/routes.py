@@ -199,6 +199,7 @@ def _analytics_routes(routes: APIRouter, analytics: Analytics) -> None:
                 experiment_ids=None if body.experiment_ids is None else tuple(body.experiment_ids),
                 filter=body.filter or "",
                 bucket_seconds=body.bucket_seconds,
+                by_month=body.by_month,
                 start_time_ms=body.start_time_ms,
                 end_time_ms=body.end_time_ms,
             )

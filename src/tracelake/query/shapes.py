@@ -228,6 +228,7 @@ class MetricSearch(_Request):
     experiment_ids: list[str] | None = None
     filter: str | None = None
     bucket_seconds: Annotated[int, Field(ge=1, le=10**8)] | None = None
+    by_month: bool = False
     start_time_ms: Annotated[int, Field(ge=0, lt=9 * 10**12)] | None = None
     end_time_ms: Annotated[int, Field(ge=0, lt=9 * 10**12)] | None = None
 

@@ -1,55 +1,33 @@
-"""Sessions and metrics over time, computed from the rows of matching traces."""
+"""Sessions and metrics over time of the traces that match."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, case, func, or_, select
 
 from tracelake.model.entities import Cost, TokenUsage
-from tracelake.model.errors import InvalidInput
 from tracelake.model.filters.parse import parse_filter
 from tracelake.store.api import MetricPoint, MetricQuery, SessionPage, SessionSummary
 from tracelake.store.compile import Compiler
 from tracelake.store.database import Database
 from tracelake.store.finder import experiment_numbers, in_experiments, infos_of, passes
+from tracelake.store.index.cache import ColumnCache
+from tracelake.store.index.view import IndexView
+from tracelake.store.metrics.compute import MetricRun
+from tracelake.store.metrics.spec import spec_of
 from tracelake.store.pages import decode_token, encode_token
 from tracelake.store.reader import MAX_RESULTS, check_page_size
 from tracelake.store.rows import AnyRow, AnySelect
 from tracelake.store.schema import traces
 
-METRICS: Final = {
-    "trace_count": traces.c.trace_key,
-    "error_count": traces.c.state,
-    "latency": traces.c.end_ns - traces.c.start_ns,
-    "input_tokens": traces.c.input_tokens,
-    "output_tokens": traces.c.output_tokens,
-    "total_tokens": traces.c.total_tokens,
-    "total_cost": traces.c.total_cost,
-}
-_DIMENSIONS: Final = {
-    "trace_name": traces.c.name,
-    "trace_status": traces.c.state,
-    "session": traces.c.session_id,
-    "user": traces.c.user_id,
-}
-_TAG_DIMENSION: Final = "tag."
-_AGGREGATIONS: Final[dict[str, Callable[[list[float]], float]]] = {
-    "COUNT": len,
-    "SUM": math.fsum,
-    "AVG": lambda values: math.fsum(values) / len(values),
-    "MIN": min,
-    "MAX": max,
-}
-_COUNTS: Final = ("trace_count", "error_count")
-
 
 class SqlAnalytics:
     """Implements `Analytics`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, compiler: Compiler, cache: ColumnCache) -> None:
         self._database = database
-        self._compiler = Compiler(is_sqlite=database.is_sqlite)
+        self._compiler = compiler
+        self._cache = cache
 
     def find_sessions(
         self,
@@ -93,40 +71,14 @@ class SqlAnalytics:
             return SessionPage([_session(connection, row) for row in page], token)
 
     def query_metric(self, query: MetricQuery) -> list[MetricPoint]:
-        metric = METRICS.get(query.metric)
-        if metric is None:
-            raise InvalidInput(f"metric {query.metric!r}: use one of {', '.join(METRICS)}")
-        aggregate = [(name, _aggregation(name)) for name in query.aggregations]
-        if not aggregate:
-            raise InvalidInput(f"aggregations: name at least one of {_words()}")
-        columns = [metric.label("value"), traces.c.start_ns]
-        columns += [
-            _dimension(name).label(f"dimension_{n}") for n, name in enumerate(query.dimensions)
-        ]
-        bucket_ms = query.bucket_seconds * 1000 if query.bucket_seconds else None
-        groups: dict[tuple[Any, ...], list[float]] = {}
+        spec = spec_of(query)
+        tree = parse_filter(query.filter)
+        compiled = self._compiler.compile(tree)
+        numbers = experiment_numbers(query.experiment_ids)
         with self._database.read() as connection:
-            chosen = self._matching(connection, columns, query.experiment_ids, query.filter)
-            if query.metric == "error_count":
-                chosen = chosen.where(traces.c.state == "ERROR")
-            if query.start_time_ms is not None:
-                chosen = chosen.where(traces.c.start_ns >= query.start_time_ms * 1_000_000)
-            if query.end_time_ms is not None:
-                chosen = chosen.where(traces.c.start_ns < query.end_time_ms * 1_000_000)
-            for row in connection.execute(chosen):
-                if row.value is None:
-                    continue
-                time_ms = row.start_ns // 1_000_000
-                key = (time_ms - time_ms % bucket_ms if bucket_ms else None, *row[2:])
-                groups.setdefault(key, []).append(_value(query.metric, row.value))
-        return [
-            MetricPoint(
-                time_ms=key[0],
-                dimensions=dict(zip(query.dimensions, key[1:], strict=True)),
-                values={name: float(compute(values)) for name, compute in aggregate},
-            )
-            for key, values in sorted(groups.items(), key=lambda item: _sort_key(item[0]))
-        ]
+            view = IndexView(connection, self._cache)
+            run = MetricRun(connection, view, spec, tree, compiled, numbers)
+            return run.points(query)
 
     def _matching(
         self,
@@ -204,51 +156,3 @@ def _session(connection: Connection, row: AnyRow) -> SessionSummary:
         first_request_preview=preview(traces.c.request_preview, row.first_ns),
         last_response_preview=preview(traces.c.response_preview, row.last_ns),
     )
-
-
-def _dimension(name: str) -> Any:
-    if name.startswith(_TAG_DIMENSION) and len(name) > len(_TAG_DIMENSION):
-        key = name[len(_TAG_DIMENSION) :]
-        if '"' not in key and "\\" not in key and "\0" not in key:
-            return traces.c.tags[key].as_string()
-    column = _DIMENSIONS.get(name)
-    if column is None:
-        raise InvalidInput(f"dimension {name!r}: use one of {', '.join(_DIMENSIONS)}, tag.<key>")
-    return column
-
-
-def _aggregation(name: str) -> Callable[[list[float]], float]:
-    compute = _AGGREGATIONS.get(name)
-    if compute is not None:
-        return compute
-    try:
-        percent = float(name.removeprefix("P"))
-    except ValueError:
-        percent = -1.0
-    if not name.startswith("P") or not 0 <= percent <= 100:
-        raise InvalidInput(f"aggregation {name!r}: use one of {_words()}")
-    return lambda values: percentile(values, percent)
-
-
-def percentile(values: list[float], percent: float) -> float:
-    """Linear interpolation between the two nearest ranks, as numpy's default does."""
-    ordered = sorted(values)
-    rank = (len(ordered) - 1) * percent / 100
-    below = math.floor(rank)
-    above = math.ceil(rank)
-    return ordered[below] + (ordered[above] - ordered[below]) * (rank - below)
-
-
-def _value(metric: str, value: Any) -> float:
-    """Counts count one a trace; latency is in milliseconds."""
-    if metric in _COUNTS:
-        return 1.0
-    return value / 1e6 if metric == "latency" else float(value)
-
-
-def _sort_key(key: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple((part is not None, part) for part in key)
-
-
-def _words() -> str:
-    return ", ".join([*_AGGREGATIONS, "P0 to P100"])

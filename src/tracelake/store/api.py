@@ -174,6 +174,8 @@ class MetricQuery:
     experiment_ids: tuple[str, ...] | None = None
     filter: str = ""
     bucket_seconds: int | None = None
+    by_month: bool = False
+    """Buckets are the months of UTC, instead of so many seconds."""
     start_time_ms: int | None = None
     end_time_ms: int | None = None
 
@@ -201,7 +203,8 @@ class Analytics(Protocol):
     def query_metric(self, query: MetricQuery) -> list[MetricPoint]:
         """Aggregates over matching traces, by bucket and dimensions. Empty buckets are left out.
 
-        Percentiles interpolate linearly. Raises InvalidInput naming the valid words.
+        Costs are sums of doubles in no fixed order; all else is exact. Percentiles interpolate
+        linearly. Raises InvalidInput naming the valid words.
         """
         ...
 

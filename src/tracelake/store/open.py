@@ -60,16 +60,16 @@ def open_store(url: str) -> Store:
     except BaseException:
         database.close()
         raise
-    finder = TraceFinder(Compiler(is_sqlite=database.is_sqlite), ColumnCache())
+    compiler, cache = Compiler(is_sqlite=database.is_sqlite), ColumnCache()
     return Store(
         database=database,
         experiments=SqlExperiments(database),
         spans=SqlSpanWriter(database),
-        traces=SqlTraceReader(database, finder),
+        traces=SqlTraceReader(database, TraceFinder(compiler, cache)),
         indexer=Indexer(database),
         editor=SqlTraceEditor(database),
         assessments=SqlAssessments(database),
-        analytics=SqlAnalytics(database),
+        analytics=SqlAnalytics(database, compiler, cache),
         changes=SqlChanges(database),
         leases=SqlLeases(database),
         agents=SqlAgentRegistry(database),

@@ -11,22 +11,40 @@ from numpy.typing import NDArray
 
 Column = NDArray[Any]
 
-_TYPES: Final = {b"i": np.dtype("<i8"), b"f": np.dtype("<f8")}
+NO_NUMBER: Final = -1
+"""Stands in a column of whole numbers where there is none. No real one is negative. Doubles have
+NaN."""
+
+_TYPES: Final = {
+    kind: np.dtype(f"<{kind.decode()}") for kind in (b"i1", b"i2", b"i4", b"i8", b"f8")
+}
 
 
 def pack_column(values: Column) -> bytes:
-    """An array of int64 or float64."""
-    kind = b"f" if values.dtype.kind == "f" else b"i"
-    wide = np.ascontiguousarray(values, dtype=_TYPES[kind])
-    by_weight = wide.view(np.uint8).reshape(-1, 8).T.tobytes()
+    """An array of whole numbers, in as few bytes a number as they need, or of doubles."""
+    kind = b"f8" if values.dtype.kind == "f" else _narrowest(values)
+    packed = np.ascontiguousarray(values, dtype=_TYPES[kind])
+    by_weight = packed.view(np.uint8).reshape(len(values), -1).T.tobytes()
     return kind + zstandard.ZstdCompressor(level=3).compress(by_weight)
 
 
 def unpack_column(stored: bytes) -> Column:
-    """The array again."""
-    plain = zstandard.ZstdDecompressor().decompress(stored[1:])
-    by_weight = np.frombuffer(plain, dtype=np.uint8).reshape(8, -1)
-    return np.ascontiguousarray(by_weight.T).view(_TYPES[stored[:1]]).reshape(-1)
+    """The array again, whole numbers as narrow as they were stored."""
+    kind = _TYPES[stored[:2]]
+    plain = zstandard.ZstdDecompressor().decompress(stored[2:])
+    by_weight = np.frombuffer(plain, dtype=np.uint8).reshape(kind.itemsize, -1)
+    return np.ascontiguousarray(by_weight.T).view(kind).reshape(-1)
+
+
+def _narrowest(values: Column) -> bytes:
+    if not len(values):
+        return b"i1"
+    low, high = int(values.min()), int(values.max())
+    for kind in (b"i1", b"i2", b"i4"):
+        bounds = np.iinfo(_TYPES[kind])
+        if bounds.min <= low and high <= bounds.max:
+            return kind
+    return b"i8"
 
 
 def pack_words(words: list[bytes]) -> bytes:

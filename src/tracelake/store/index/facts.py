@@ -9,17 +9,15 @@ from sqlalchemy import Connection, select
 
 from tracelake.model.entities import JsonValue
 from tracelake.model.filters.evaluate import as_text
-from tracelake.store.index.columns import Column
+from tracelake.store.index.columns import NO_NUMBER, Column
 from tracelake.store.index.docs import encode
 from tracelake.store.index.segments import Posting
+from tracelake.store.index.span_numbers import SpanNumbers
 from tracelake.store.index.terms import NOTHING, Field, term
 from tracelake.store.rows import AnyRow
 from tracelake.store.schema import assessments, spans, traces
 
 FACTS: Final = "facts"
-NO_NUMBER: Final = -1
-"""Stands in a column of whole numbers where the trace has none. No real one is negative."""
-
 _LOOK_UP: Final = 500
 _COLUMNS: Final = (
     traces.c.trace_key,
@@ -39,15 +37,21 @@ _COLUMNS: Final = (
     traces.c.total_tokens,
     traces.c.total_cost,
 )
-_SHAPE: Final = (
+_SPAN: Final = (
     spans.c.trace_key,
+    spans.c.start_ns,
+    spans.c.end_ns,
+    spans.c.input_tokens,
+    spans.c.output_tokens,
+    spans.c.total_tokens,
+    spans.c.total_cost,
+    spans.c.error,
     spans.c.name,
     spans.c.span_type,
     spans.c.status,
     spans.c.model,
     spans.c.provider,
     spans.c.tool,
-    spans.c.error,
 )
 
 
@@ -63,6 +67,7 @@ class Facts:
     def __init__(self, connection: Connection, rows: Sequence[AnyRow]) -> None:
         self._positions: dict[bytes, list[int]] = defaultdict(list)
         self._rows = rows
+        self._spans = SpanNumbers()
         by_key = {row.trace_key: position for position, row in enumerate(rows)}
         for position, row in enumerate(rows):
             for found in _terms_of_trace(row):
@@ -80,18 +85,24 @@ class Facts:
         return self._positions
 
     def columns(self) -> dict[str, Column]:
-        """One array a number, as `numbers_of` names them."""
-        return numbers_of(self._rows)
+        """One array a number of traces, as `numbers_of` names them, and those of their spans."""
+        return numbers_of(self._rows) | self._spans.columns(self._rows)
 
     def _add_spans(self, connection: Connection, by_key: dict[int, int]) -> None:
+        terms: dict[Sequence[str | None], bytes] = {}
         for keys in _some(list(by_key)):
-            query = select(*_SHAPE).where(spans.c.trace_key.in_(keys)).distinct()
-            for key, name, span_type, status, model, provider, tool, error in connection.execute(
+            query = select(*_SPAN).where(spans.c.trace_key.in_(keys))
+            for key, start_ns, end_ns, *tokens, cost, error, n, t, s, m, p, o in connection.execute(
                 query
             ):
                 position = by_key[key]
-                shape = (name, span_type, status, model, provider, tool)
-                self._positions[shape_term(shape)].append(position)
+                shape = (n, t, s, m, p, o)
+                found = terms.get(shape)
+                if found is None:
+                    found = terms[shape] = shape_term(shape)
+                duration_ns = None if end_ns is None else max(end_ns - start_ns, 0)
+                self._positions[found].append(position)
+                self._spans.add(position, found, start_ns, duration_ns, tokens, cost)
                 if error is not None:
                     self._positions[term(Field.ERROR)].append(position)
                     self._positions[term(Field.ERROR, error)].append(position)

@@ -14,13 +14,15 @@ from tracelake.store.database import Database
 from tracelake.store.index.columns import Column
 from tracelake.store.index.docs import Mask, Positions, decode, encode
 from tracelake.store.index.segments import NewSegment, Posting
+from tracelake.store.index.span_numbers import arranged, span_names
+from tracelake.store.index.terms import Field, range_of
 from tracelake.store.index.view import IndexView, Segment
 from tracelake.store.schema import index_postings
 
 WIDTH: Final = 8
 """So many segments of about one size become one."""
 # Larger segments than the last are not joined any more.
-_TIERS: Final = (512, 4096, 32_768)
+_TIERS: Final = (512, 4096, 16_384)
 _ROWS_A_READ: Final = 4000
 
 
@@ -62,7 +64,9 @@ def merged(database: Database, view: IndexView, name: str, run: Sequence[Segment
         level=max(segment.level for segment in run) + 1,
         first_seq=run[0].first_seq,
         last_seq=run[-1].last_seq,
-        columns=_columns(run, masks, ("seq",) if name == "text" else COLUMNS),
+        columns=_columns(run, masks, ("seq",))
+        if name == "text"
+        else _columns(run, masks, COLUMNS) | _span_columns(run, sources),
         postings=_postings(database, sources),
         replaces=[segment.segment_id for segment in run],
     )
@@ -90,6 +94,39 @@ def _columns(
         name: np.concatenate([s.column(name)[m] for s, m in zip(run, masks, strict=True)])
         for name in names
     }
+
+
+def _span_columns(run: Sequence[Segment], sources: Sequence[_Source]) -> dict[str, Column]:
+    """The spans of all sources, with the places their traces and shapes have now."""
+    kept: list[dict[bytes, int]] = []
+    for segment, source in zip(run, sources, strict=True):
+        terms = (term for term, _ in segment.terms(*range_of(Field.SHAPE.value)))
+        alive = (bool((source.new_positions[docs] >= 0).any()) for _, docs in segment.shapes())
+        kept.append(
+            {term: n for n, (term, stays) in enumerate(zip(terms, alive, strict=True)) if stays}
+        )
+    code_of = {term: n for n, term in enumerate(sorted({t for terms in kept for t in terms}))}
+    gathered: dict[str, list[Column]] = {name: [] for name in span_names()}
+    for segment, source, terms in zip(run, sources, kept, strict=True):
+        docs = source.new_positions[_span(segment, "doc")]
+        stays = docs >= 0
+        codes = np.full(len(segment.shapes()), -1, dtype=np.int64)
+        for term, old in terms.items():
+            codes[old] = code_of[term]
+        for name, columns in gathered.items():
+            if name == "doc":
+                columns.append(docs[stays])
+            elif name == "shape":
+                columns.append(codes[_span(segment, "shape")[stays]])
+            else:
+                columns.append(_span(segment, name)[stays])
+    return arranged({name: np.concatenate(columns) for name, columns in gathered.items()})
+
+
+def _span(segment: Segment, name: str) -> Column:
+    column = segment.span_column(f"span_{name}")
+    assert column is not None, "every segment of facts has the columns of its spans"
+    return column.astype(np.int64) if column.dtype.kind == "i" else column
 
 
 def _postings(database: Database, sources: Sequence[_Source]) -> Iterator[Posting]:

@@ -13,9 +13,8 @@ import numpy as np
 
 from tracelake.model.filters.evaluate import compare, value_matches
 from tracelake.model.filters.tree import And, Clause, Entity, Node, Not, OnSpan, Op, Or
-from tracelake.store.index.columns import Column
+from tracelake.store.index.columns import NO_NUMBER, Column
 from tracelake.store.index.docs import Mask, Positions
-from tracelake.store.index.facts import NO_NUMBER
 from tracelake.store.index.hits import TextHits
 from tracelake.store.index.terms import (
     Field,

@@ -88,9 +88,35 @@ class Segment:
 
         def load() -> tuple[Column, int]:
             column = unpack_column(self._content(name))
+            if column.dtype.kind == "i":
+                column = column.astype(np.int64)
             return column, column.nbytes
 
         return self._cache.get((self.segment_id, name), load)
+
+    def span_column(self, name: str) -> Column | None:
+        """The numbers of every span, or of sums of spans; see `spans.py`. None: not kept."""
+
+        def load() -> tuple[Column | None, int]:
+            stored = self._content(name)
+            column = unpack_column(stored) if stored else None
+            return column, 0 if column is None else column.nbytes
+
+        return self._cache.get((self.segment_id, name), load)
+
+    def codes(self, present: bytes) -> tuple[NDArray[np.int32], list[tuple[str, int]]]:
+        """For every document which value of a field it has, from 1, or 0; and the values, each
+        with one document that has it. `present` is the field's term without a value."""
+
+        def load() -> tuple[Any, int]:
+            codes = np.zeros(self.doc_count, dtype=np.int32)
+            values: list[tuple[str, int]] = []
+            for term, docs in self.terms(*range_of(present)):
+                values.append((parts_of(term)[-1], int(docs[0])))
+                codes[docs] = len(values)
+            return (codes, values), codes.nbytes + _TERM_BYTES * len(values)
+
+        return self._cache.get((self.segment_id, f"codes:{present.hex()}"), load)
 
     def words(self) -> bytes:
         """Every word of the segment, one a line, line ends first and last."""

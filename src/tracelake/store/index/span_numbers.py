@@ -1,0 +1,112 @@
+"""Numbers of the spans of a segment's traces, and their sums by the hour.
+
+Spans lie sorted by cell: experiment, hour of start, shape; within a cell by duration. A segment
+whose cells are few enough to pay keeps the sums of each, and metrics over whole hours add these up.
+Shapes are numbered as `Segment.shapes` lists them, from 0.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from tracelake.store.index.columns import NO_NUMBER, Column
+from tracelake.store.rows import AnyRow
+
+HOUR_NS: Final = 3_600_000_000_000
+NUMBERS: Final = ("duration_ns", "input_tokens", "output_tokens", "tokens", "cost")
+SUMS: Final = ("count", "sum", "min", "max")
+_PLACES: Final = ("doc", "shape", "experiment", "start_ns")
+_FEW_ENOUGH: Final = 4
+"""Cells are kept where there are so many times fewer of them than spans."""
+
+
+class SpanNumbers:
+    """Gathers spans while a segment is made."""
+
+    def __init__(self) -> None:
+        self._terms: list[bytes] = []
+        self._docs: list[int] = []
+        self._numbers: list[tuple[Any, ...]] = []
+
+    def add(
+        self,
+        doc: int,
+        shape: bytes,
+        start_ns: int,
+        duration_ns: int | None,
+        tokens: Sequence[int | None],
+        cost: float | None,
+    ) -> None:
+        """One span of the trace at position `doc`; tokens are input, output and total."""
+        self._docs.append(doc)
+        self._terms.append(shape)
+        self._numbers.append((start_ns, duration_ns, *tokens, cost))
+
+    def columns(self, rows: Sequence[AnyRow]) -> dict[str, Column]:
+        """The columns of a segment with these traces."""
+        code_of = {term: n for n, term in enumerate(sorted(set(self._terms)))}
+        experiments = np.array([row.experiment_id for row in rows], dtype=np.int64)
+        docs = np.array(self._docs, dtype=np.int64)
+        found: dict[str, Column] = {
+            "doc": docs,
+            "shape": np.array([code_of[term] for term in self._terms], dtype=np.int64),
+            "experiment": experiments[docs] if len(docs) else docs,
+        }
+        names = ("start_ns", *NUMBERS)
+        columns = list(zip(*self._numbers, strict=True)) or [()] * len(names)
+        for name, values in zip(names, columns, strict=True):
+            missing, kind = (np.nan, np.float64) if name == "cost" else (NO_NUMBER, np.int64)
+            found[name] = np.array([missing if v is None else v for v in values], dtype=kind)
+        return arranged(found)
+
+
+def arranged(columns: Mapping[str, Column]) -> dict[str, Column]:
+    """Spans sorted by cell, under `span_…`, and where it pays the sums of cells, under `cell_…`."""
+    hour = columns["start_ns"] // HOUR_NS
+    order = np.lexsort((columns["duration_ns"], columns["shape"], hour, columns["experiment"]))
+    sorted_columns = {name: column[order] for name, column in columns.items()}
+    found = {f"span_{name}": column for name, column in sorted_columns.items()}
+    hour = hour[order]
+    if len(hour):
+        first = _first_of_cells(sorted_columns, hour)
+        if len(first) * _FEW_ENOUGH <= len(hour):
+            found |= _cells(sorted_columns, hour, first)
+    return found
+
+
+def span_names() -> Iterator[str]:
+    """The names of all columns of spans, without their prefix."""
+    yield from (*_PLACES, *NUMBERS)
+
+
+def _first_of_cells(columns: Mapping[str, Column], hour: Column) -> Column:
+    """Where each cell begins."""
+    differs = np.ones(len(hour), dtype=np.bool_)
+    differs[1:] = hour[1:] != hour[:-1]
+    for name in ("shape", "experiment"):
+        differs[1:] |= columns[name][1:] != columns[name][:-1]
+    return np.flatnonzero(differs)
+
+
+def _cells(columns: Mapping[str, Column], hour: Column, first: Column) -> dict[str, Column]:
+    found: dict[str, Column] = {
+        "cell_start_ns": hour[first] * HOUR_NS,
+        "cell_shape": columns["shape"][first],
+        "cell_experiment": columns["experiment"][first],
+        "cell_spans": np.diff(np.append(first, len(hour))),
+    }
+    for name in NUMBERS:
+        values = columns[name]
+        is_there = ~np.isnan(values) if values.dtype.kind == "f" else values != NO_NUMBER
+        zero = values.dtype.type(0)
+        top = np.finfo(np.float64).max if values.dtype.kind == "f" else np.iinfo(np.int64).max
+        parts = (
+            np.add.reduceat(is_there.astype(np.int64), first),
+            np.add.reduceat(np.where(is_there, values, zero), first),
+            np.minimum.reduceat(np.where(is_there, values, top), first),
+            np.maximum.reduceat(np.where(is_there, values, zero), first),
+        )
+        for kind, column in zip(SUMS, parts, strict=True):
+            found[f"cell_{name}_{kind}"] = column
+    return found

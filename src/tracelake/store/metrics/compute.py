@@ -1,0 +1,151 @@
+"""A metric from all its sources: segments of the index, and the tables for the rest."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from tracelake.model.filters.tree import EVERYTHING, Node
+from tracelake.store.api import MetricPoint, MetricQuery
+from tracelake.store.compile import Compiled
+from tracelake.store.finder import in_experiments, infos_of, passes
+from tracelake.store.index.docs import Mask
+from tracelake.store.index.search import matches_by_segment
+from tracelake.store.index.view import IndexView, Segment
+from tracelake.store.metrics.frames import NO_BUCKET, Dictionary, Groups, group, join, percentiles
+from tracelake.store.metrics.segment_frames import SegmentFrames
+from tracelake.store.metrics.spec import Spec, View
+from tracelake.store.metrics.table_frames import TableFrames
+from tracelake.store.rows import AnyRow, AnySelect
+from tracelake.store.schema import assessments, traces
+
+_BATCH: Final = 2000
+
+
+class MetricRun:
+    """One query, within a read transaction of the caller."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        view: IndexView,
+        spec: Spec,
+        tree: Node,
+        compiled: Compiled,
+        experiments: Sequence[int] | None,
+    ) -> None:
+        self._connection = connection
+        self._view = view
+        self._spec = spec
+        self._tree = tree
+        self._compiled = compiled
+        self._experiments = experiments
+        self._dictionaries = [Dictionary() for _ in spec.dimensions]
+
+    def points(self, query: MetricQuery) -> list[MetricPoint]:
+        """The points, by bucket and then by dimensions."""
+        found = [groups for groups in self._groups() if len(groups.keys)]
+        if not found:
+            return []
+        joined = join(found, self._spec)
+        if self._spec.metric.distinct is not None:
+            joined = _count_last(joined, self._spec)
+        return self._told(query, joined)
+
+    def _groups(self) -> Iterator[Groups]:
+        if self._spec.metric.view is View.ASSESSMENTS:
+            assessed = select(assessments.c.trace_key).where(assessments.c.valid)
+            query = select(traces).where(traces.c.trace_key.in_(assessed))
+            yield from self._of_tables(query)
+            return
+        for segment, chosen, is_whole in self._chosen():
+            frames = SegmentFrames(self._connection, segment, self._spec, self._dictionaries)
+            if self._spec.metric.view is View.TRACES:
+                yield group(frames.of_traces(chosen), self._spec)
+                continue
+            cells = frames.of_cells(self._experiments) if is_whole else None
+            yield group(cells if cells is not None else frames.of_spans(chosen), self._spec)
+        yield from self._of_tables(select(traces).where(traces.c.seq > self._view.facts_seq))
+
+    def _chosen(self) -> Iterator[tuple[Segment, Mask, bool]]:
+        """Each segment with the documents that match, and whether these are all it ever had."""
+        for segment, bounds in matches_by_segment(self._view, self._tree, self._experiments):
+            chosen = bounds.surely | self._checked(segment, bounds.maybe & ~bounds.surely)
+            is_whole = self._tree == EVERYTHING and bool(self._view.alive(segment).all())
+            yield segment, chosen, is_whole
+
+    def _checked(self, segment: Segment, unsure: Mask) -> Mask:
+        """Those of some documents that do match, looked at one by one."""
+        found = np.zeros(segment.doc_count, dtype=np.bool_)
+        at = np.flatnonzero(unsure)
+        for first in range(0, len(at), _BATCH):
+            seqs = segment.column("seq")[at[first : first + _BATCH]]
+            query = select(traces).where(traces.c.seq.in_(seqs.tolist()))
+            rows = self._matching(self._connection.execute(query).all())
+            numbers = np.sort(np.array([row.seq for row in rows], dtype=np.int64))
+            found[segment.positions_of(numbers)] = True
+        return found
+
+    def _of_tables(self, query: AnySelect) -> Iterator[Groups]:
+        query = in_experiments(query.where(self._compiled.condition), self._experiments)
+        query = query.order_by(traces.c.seq)
+        frames = TableFrames(self._connection, self._spec, self._dictionaries)
+        after = 0
+        while True:
+            page = query.where(traces.c.seq > after).limit(_BATCH)
+            rows: Sequence[Any] = self._connection.execute(page).all()
+            chosen = rows if self._compiled.exact else self._matching(rows)
+            yield group(frames.of(chosen), self._spec)
+            if len(rows) < _BATCH:
+                return
+            after = rows[-1].seq
+
+    def _matching(self, rows: Sequence[AnyRow]) -> list[AnyRow]:
+        return [
+            row
+            for row, info in zip(rows, infos_of(self._connection, rows), strict=True)
+            if passes(self._connection, self._tree, row, info)
+        ]
+
+    def _told(self, query: MetricQuery, groups: Groups) -> list[MetricPoint]:
+        scale = 1e-6 if self._spec.metric.column == "duration_ns" else 1.0
+        columns: dict[str, Any] = {
+            "COUNT": groups.count,
+            "SUM": groups.total * scale,
+            "AVG": groups.total * scale / np.maximum(groups.count, 1),
+            "MIN": groups.least * scale,
+            "MAX": groups.most * scale,
+        }
+        if self._spec.percents:
+            found = percentiles(groups, [percent for _, percent in self._spec.percents]) * scale
+            columns |= {name: found[:, n] for n, (name, _) in enumerate(self._spec.percents)}
+        values = [dictionary.values() for dictionary in self._dictionaries]
+        points: list[MetricPoint] = []
+        keys: list[list[int]] = groups.keys.tolist()
+        for n, (bucket, *codes) in enumerate(keys):
+            told = [words[code] for words, code in zip(values, codes, strict=False)]
+            points.append(
+                MetricPoint(
+                    time_ms=None if bucket == NO_BUCKET else bucket // 1_000_000,
+                    dimensions=dict(zip(query.dimensions, told, strict=True)),
+                    values={name: float(columns[name][n]) for name in query.aggregations},
+                )
+            )
+        points.sort(key=_place)
+        return points
+
+
+def _count_last(groups: Groups, spec: Spec) -> Groups:
+    """How many values the last dimension has in each group of the others, None not counted."""
+    there = groups.keys[groups.keys[:, -1] != 0, :-1]
+    if not len(there):
+        none = np.empty(0, dtype=np.int64)
+        return Groups(there, none, none, none, none, [])
+    ones = np.ones(len(there), dtype=np.int64)
+    return join([Groups(there, ones, ones, ones, ones, [])], spec)
+
+
+def _place(point: MetricPoint) -> tuple[Any, ...]:
+    parts = (point.time_ms, *point.dimensions.values())
+    return tuple((part is not None, part) for part in parts)

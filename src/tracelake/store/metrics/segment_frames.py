@@ -1,0 +1,224 @@
+"""Rows of a segment of the index as frames."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from tracelake.store.index.columns import NO_NUMBER, Column
+from tracelake.store.index.docs import Mask
+from tracelake.store.index.span_numbers import HOUR_NS
+from tracelake.store.index.terms import Field, is_cut, shorten, term
+from tracelake.store.index.view import Segment
+from tracelake.store.metrics.frames import Dictionary, Frame, Ints
+from tracelake.store.metrics.spec import METADATA, SPAN_DIMENSIONS, TAG, Spec, View
+from tracelake.store.rows import AnyRow, trace_of
+from tracelake.store.schema import spans, traces
+
+_FIELDS: Final = {
+    "experiment": Field.EXPERIMENT,
+    "trace_name": Field.NAME,
+    "trace_status": Field.STATE,
+    "session": Field.SESSION,
+    "user": Field.USER,
+}
+# Keys that `rows.trace_of` answers from columns.
+_COLUMN_KEYS: Final = {
+    "mlflow.traceName": Field.NAME,
+    "mlflow.trace.session": Field.SESSION,
+    "mlflow.trace.user": Field.USER,
+}
+_WHOLE_TRACE: Final[dict[str, Callable[[AnyRow], str | None]]] = {
+    "trace_name": lambda row: row.name,
+    "session": lambda row: row.session_id,
+    "user": lambda row: row.user_id,
+}
+_STATUS_PART: Final = SPAN_DIMENSIONS.index("span_status")
+
+
+class SegmentFrames:
+    """Makes the frames of one segment for one query."""
+
+    def __init__(
+        self, connection: Connection, segment: Segment, spec: Spec, dictionaries: list[Dictionary]
+    ) -> None:
+        self._connection = connection
+        self._segment = segment
+        self._spec = spec
+        self._dictionaries = dictionaries
+
+    def of_traces(self, chosen: Mask) -> Frame:
+        """The traces at the chosen positions."""
+        metric = self._spec.metric
+        is_error = self._segment.mask(term(Field.STATE, "ERROR"))
+        if metric.only_errors:
+            chosen = chosen & is_error
+        value: Any = None
+        if metric.column == "is_error":
+            value = is_error.astype(np.int64)
+        elif metric.column is not None:
+            value = self._segment.column(metric.column)
+            chosen = chosen & _is_there(value)
+        frame = Frame(
+            self._segment.column("start_ns"),
+            [self._of_docs(n) for n in range(len(self._dictionaries))],
+            value,
+        )
+        return frame.where(np.flatnonzero(chosen & _in_range(frame.time_ns, self._spec)))
+
+    def of_spans(self, chosen: Mask) -> Frame:
+        """The spans of the traces at the chosen positions, one row a span."""
+        docs = self._column("span_doc")
+        shape = self._column("span_shape")
+        rows = chosen[docs] & _in_range(self._column("span_start_ns"), self._spec)
+        metric = self._spec.metric
+        is_error = self._error_shapes()[shape]
+        if metric.only_errors:
+            rows &= is_error
+        value: Any = None
+        if metric.column == "is_error":
+            value = is_error.astype(np.int64)
+        elif metric.column is not None:
+            value = self._column(f"span_{metric.column}")
+            rows &= _is_there(value)
+        at = np.flatnonzero(rows)
+        dimensions = [
+            self._of_shapes(n)[shape[at]] if name in SPAN_DIMENSIONS else self._of_docs(n)[docs[at]]
+            for n, name in enumerate(self._spec.dimensions)
+        ]
+        return Frame(
+            self._column("span_start_ns")[at].astype(np.int64),
+            dimensions,
+            None if value is None else _wide(value[at]),
+        )
+
+    def of_cells(self, experiments: Sequence[int] | None) -> Frame | None:
+        """All spans of some experiments as sums by the hour; None where rows are needed."""
+        starts = self._segment.span_column("cell_start_ns")
+        if starts is None or not can_use_cells(self._spec):
+            return None
+        metric = self._spec.metric
+        shape = self._column("cell_shape")
+        experiment = self._column("cell_experiment")
+        rows = _in_range(starts, self._spec)
+        if experiments is not None:
+            rows &= np.isin(experiment, experiments)
+        is_error = self._error_shapes()[shape]
+        if metric.only_errors:
+            rows &= is_error
+        count = self._column("cell_spans")
+        value = least = most = None
+        if metric.column == "is_error":
+            value = np.where(is_error, count, 0).astype(np.int64)
+            least = most = is_error.astype(np.int64)
+        elif metric.column is not None:
+            count, value, least, most = (
+                self._column(f"cell_{metric.column}_{kind}")
+                for kind in ("count", "sum", "min", "max")
+            )
+            rows &= count > 0
+        dimensions = [
+            self._of_shapes(n)[shape]
+            if name in SPAN_DIMENSIONS
+            else self._dictionaries[n].codes([str(number) for number in experiment.tolist()])
+            for n, name in enumerate(self._spec.dimensions)
+        ]
+        value = None if value is None else _wide(value)
+        return Frame(_wide(starts), dimensions, value, _wide(count), least, most).where(rows)
+
+    def _column(self, name: str) -> Column:
+        column = self._segment.span_column(name)
+        assert column is not None, "kept together with the columns asked for before"
+        return column
+
+    def _of_docs(self, n: int) -> Ints:
+        """Codes of a dimension of traces, for every position."""
+        name = self._spec.dimensions[n]
+        codes, values = self._segment.codes(present_term(name))
+        told = [None, *(self._whole(name, value, doc) for value, doc in values)]
+        return self._dictionaries[n].codes(told)[codes]
+
+    def _of_shapes(self, n: int) -> Ints:
+        """Codes of a dimension of spans, for every shape."""
+        name = self._spec.dimensions[n]
+        part = SPAN_DIMENSIONS.index(name)
+        told: list[str | None] = []
+        for shape, docs in self._segment.shapes():
+            value = shape[part]
+            if value is not None and is_cut(value):
+                value = self._whole_of_span(part, value, int(docs[0]))
+            told.append(value)
+        return self._dictionaries[n].codes(told) if told else np.zeros(1, dtype=np.int64)
+
+    def _error_shapes(self) -> Mask:
+        found = [shape[_STATUS_PART] == "ERROR" for shape, _ in self._segment.shapes()]
+        return np.array(found or [False], dtype=np.bool_)
+
+    def _whole(self, name: str, value: str, doc: int) -> str | None:
+        """The value that a term stands for: one that is cut is read from a trace that has it."""
+        if not is_cut(value):
+            return value
+        row = self._row_of(doc)
+        if row is None:
+            return value
+        if name.startswith(TAG):
+            return trace_of(row).tags.get(name.removeprefix(TAG), value)
+        if name.startswith(METADATA):
+            return trace_of(row).trace_metadata.get(name.removeprefix(METADATA), value)
+        return _WHOLE_TRACE[name](row)
+
+    def _whole_of_span(self, part: int, value: str, doc: int) -> str:
+        row = self._row_of(doc)
+        if row is None:
+            return value
+        column = (
+            spans.c.name, spans.c.span_type, spans.c.status,
+            spans.c.model, spans.c.provider, spans.c.tool,
+        )[part]  # fmt: skip
+        told = self._connection.scalars(
+            select(column).where(spans.c.trace_key == row.trace_key).distinct()
+        )
+        return next((each for each in told if each and shorten(each) == value), value)
+
+    def _row_of(self, doc: int) -> AnyRow | None:
+        seq = int(self._segment.column("seq")[doc])
+        return self._connection.execute(select(traces).where(traces.c.seq == seq)).one_or_none()
+
+
+def can_use_cells(spec: Spec) -> bool:
+    """Whether sums of whole hours answer a query on all spans."""
+    return (
+        spec.metric.view is View.SPANS
+        and not spec.percents
+        and all(name in SPAN_DIMENSIONS or name == "experiment" for name in spec.dimensions)
+        and (spec.bucket_ns is None or spec.bucket_ns % HOUR_NS == 0)
+        and all(edge is None or edge % HOUR_NS == 0 for edge in (spec.start_ns, spec.end_ns))
+    )
+
+
+def present_term(dimension: str) -> bytes:
+    """The term of traces that have a dimension at all."""
+    for prefix, field in ((TAG, Field.TAG), (METADATA, Field.METADATA)):
+        if dimension.startswith(prefix):
+            key = dimension.removeprefix(prefix)
+            column = _COLUMN_KEYS.get(key)
+            return term(column) if column is not None else term(field, key)
+    return term(_FIELDS[dimension])
+
+
+def _in_range(time_ns: Column, spec: Spec) -> Mask:
+    chosen = np.ones(len(time_ns), dtype=np.bool_)
+    if spec.start_ns is not None:
+        chosen &= time_ns >= spec.start_ns
+    if spec.end_ns is not None:
+        chosen &= time_ns < spec.end_ns
+    return chosen
+
+
+def _is_there(value: Column) -> Mask:
+    return ~np.isnan(value) if value.dtype.kind == "f" else value != NO_NUMBER
+
+
+def _wide(column: Column) -> Column:
+    return column.astype(np.int64) if column.dtype.kind == "i" else column

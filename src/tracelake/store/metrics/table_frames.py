@@ -1,0 +1,159 @@
+"""Rows of the tables as frames: those that no segment covers, and assessments."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from tracelake.store.metrics.frames import Dictionary, Frame
+from tracelake.store.metrics.spec import (
+    ASSESSMENT_DIMENSIONS,
+    METADATA,
+    SPAN_DIMENSIONS,
+    TAG,
+    Spec,
+    View,
+)
+from tracelake.store.rows import AnyRow, trace_of
+from tracelake.store.schema import assessments, spans
+
+_LOOK_UP: Final = 500
+_TRACE: Final[dict[str, Callable[[AnyRow], str | None]]] = {
+    "experiment": lambda row: str(row.experiment_id),
+    "trace_name": lambda row: row.name,
+    "trace_status": lambda row: row.state,
+    "session": lambda row: row.session_id,
+    "user": lambda row: row.user_id,
+}
+_SPAN: Final[dict[str, Callable[[AnyRow], str | None]]] = {
+    "span_name": lambda row: row.name,
+    "span_type": lambda row: row.span_type,
+    "span_status": lambda row: row.status,
+    "model": lambda row: row.model,
+    "provider": lambda row: row.provider,
+    "tool": lambda row: row.tool,
+}
+_ASSESSMENT: Final[dict[str, Callable[[AnyRow], str | None]]] = {
+    "assessment_name": lambda row: row.name,
+    "assessment_value": lambda row: value_text(row.value),
+    "assessment_source": lambda row: row.source_type,
+}
+_NUMBERS: Final[dict[str, Callable[[AnyRow], float | None]]] = {
+    "input_tokens": lambda row: row.input_tokens,
+    "output_tokens": lambda row: row.output_tokens,
+    "tokens": lambda row: row.total_tokens,
+    "cost": lambda row: row.total_cost,
+}
+
+
+class TableFrames:
+    """Makes frames of trace rows, for one query."""
+
+    def __init__(self, connection: Connection, spec: Spec, dictionaries: list[Dictionary]) -> None:
+        self._connection = connection
+        self._spec = spec
+        self._dictionaries = dictionaries
+
+    def of(self, rows: Sequence[AnyRow]) -> Frame:
+        """The frame of some traces: of themselves, their spans or their assessments."""
+        match self._spec.metric.view:
+            case View.TRACES:
+                return self._frame((row, row) for row in rows)
+            case View.SPANS:
+                return self._frame(self._joined(rows, spans, spans.c.trace_key))
+            case View.ASSESSMENTS:
+                return self._frame(self._joined(rows, assessments, assessments.c.trace_key))
+
+    def _joined(
+        self, rows: Sequence[AnyRow], table: Any, key: Any
+    ) -> Iterable[tuple[AnyRow, AnyRow]]:
+        by_key = {row.trace_key: row for row in rows}
+        keys = list(by_key)
+        for at in range(0, len(keys), _LOOK_UP):
+            query = select(table).where(key.in_(keys[at : at + _LOOK_UP]))
+            if table is assessments:
+                query = query.where(assessments.c.valid)
+            for row in self._connection.execute(query):
+                yield by_key[row.trace_key], row
+
+    def _frame(self, pairs: Iterable[tuple[AnyRow, AnyRow]]) -> Frame:
+        """A frame of rows, each beside the row of its trace."""
+        times: list[int] = []
+        numbers: list[float] = []
+        told: list[list[str | None]] = [[] for _ in self._dictionaries]
+        for trace, row in pairs:
+            # Assessments are told of the time their trace ran, whenever they were made.
+            time_ns = row.start_ns if self._spec.metric.view is View.SPANS else trace.start_ns
+            number = self._number(row)
+            if number is None or not self._is_wanted(time_ns, row):
+                continue
+            times.append(time_ns)
+            numbers.append(number)
+            for values, name in zip(told, self._spec.dimensions, strict=True):
+                values.append(_dimension(name, trace, row))
+        is_whole = self._spec.metric.column not in ("cost", "value")
+        value = np.array(numbers, dtype=np.int64 if is_whole else np.float64)
+        return Frame(
+            np.array(times, dtype=np.int64),
+            [d.codes(v) for d, v in zip(self._dictionaries, told, strict=True)],
+            None if self._spec.metric.column is None else value,
+        )
+
+    def _is_wanted(self, time_ns: int, row: AnyRow) -> bool:
+        spec = self._spec
+        if spec.metric.only_errors and not self._is_error(row):
+            return False
+        after = spec.start_ns is None or time_ns >= spec.start_ns
+        return after and (spec.end_ns is None or time_ns < spec.end_ns)
+
+    def _is_error(self, row: AnyRow) -> bool:
+        return (row.state if self._spec.metric.view is View.TRACES else row.status) == "ERROR"
+
+    def _number(self, row: AnyRow) -> float | None:
+        match self._spec.metric.column:
+            case None:
+                return 0
+            case "is_error":
+                return int(self._is_error(row))
+            case "duration_ns":
+                return None if row.end_ns is None else max(row.end_ns - row.start_ns, 0)
+            case "value":
+                return value_number(row.value)
+            case column:
+                return _NUMBERS[column](row)
+
+
+def value_number(value: Any) -> float | None:
+    """An assessment's value as a number: yes and true are 1, no and false 0, other words none."""
+    match value:
+        case bool():
+            return float(value)
+        case int() | float():
+            return float(value)
+        case str() if value.lower() in ("yes", "true"):
+            return 1.0
+        case str() if value.lower() in ("no", "false"):
+            return 0.0
+        case _:
+            return None
+
+
+def value_text(value: Any) -> str | None:
+    """An assessment's value as a dimension."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _dimension(name: str, trace: AnyRow, row: AnyRow) -> str | None:
+    if name in SPAN_DIMENSIONS:
+        return _SPAN[name](row)
+    if name in ASSESSMENT_DIMENSIONS:
+        return _ASSESSMENT[name](row)
+    if name.startswith(TAG):
+        return trace_of(trace).tags.get(name.removeprefix(TAG))
+    if name.startswith(METADATA):
+        return trace_of(trace).trace_metadata.get(name.removeprefix(METADATA))
+    return _TRACE[name](trace)

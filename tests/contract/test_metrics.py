@@ -1,0 +1,255 @@
+"""Metrics against a brute-force twin, from the tables, from the index, and from both."""
+
+import itertools
+import math
+import random
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.spans import START_NS, make_span, public_id, write
+from tracelake.model.entities import AssessmentSource, SourceType
+from tracelake.store.api import MetricQuery, NewAssessment
+from tracelake.store.index.follow import catch_up
+from tracelake.store.open import Store, open_store
+
+HOUR_NS = 3_600_000_000_000
+LONG = "x" * 300
+TRACES = 120
+
+
+@pytest.fixture(params=["tables", "index", "both"])
+def filled(
+    request: pytest.FixtureRequest, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Store]:
+    """Traces over some weeks, with late spans, changed tags and feedback."""
+    monkeypatch.setattr("tracelake.store.index.span_numbers._FEW_ENOUGH", 1)
+    store = open_store(store_url)
+    chance = random.Random(5)
+    for n in range(1, TRACES):
+        root = make_span(n, 1, name=f"agent {n % 3}", error=n % 7 == 0, user__id=f"u{n % 4}")
+        root.start_time_unix_nano = (
+            START_NS + chance.randrange(72) * HOUR_NS + chance.randrange(10**12)
+        )
+        root.end_time_unix_nano = root.start_time_unix_nano + chance.randrange(10**10)
+        write(store, root)
+        if request.param == "both" and n % 40 == 0:
+            catch_up(store.indexer)
+        for m in range(2, 2 + n % 4):
+            model = ("gpt-4o", "claude-sonnet-4-5", LONG)[(n + m) % 3]
+            span = make_span(
+                n, m, 1,
+                name="chat",
+                error=(n + m) % 5 == 0,
+                gen_ai__request__model=model,
+                gen_ai__operation__name="chat",
+                gen_ai__usage__input_tokens=n * m,
+                gen_ai__usage__output_tokens=m,
+            )  # fmt: skip
+            span.start_time_unix_nano = root.start_time_unix_nano + m * HOUR_NS // 3
+            span.end_time_unix_nano = span.start_time_unix_nano + chance.randrange(10**10)
+            write(store, span)
+        if n % 5 == 0:
+            store.editor.set_tag(public_id(n), "env", LONG if n % 2 else "prod")
+        if n % 6 == 0:
+            value: Any = (True, "no", 0.5, "great", [1])[n // 6 % 5]
+            source = AssessmentSource(SourceType.HUMAN)
+            store.assessments.add(public_id(n), NewAssessment("good", "feedback", value, source))
+    if request.param == "index":
+        catch_up(store.indexer)
+    yield store
+    store.close()
+
+
+Row = dict[str, Any]
+
+
+def rows_of(store: Store, view: str) -> Iterator[Row]:
+    """Every row of a view as a dict of numbers and dimensions, through the public reader."""
+    token: str | None = None
+    while True:
+        page = store.traces.find_traces(max_results=50, page_token=token)
+        for info in page.traces:
+            trace = {
+                "experiment": info.experiment_id,
+                "trace_name": info.name,
+                "trace_status": str(info.state),
+                "session": info.session_id,
+                "user": info.user,
+                "tag.env": info.tags.get("env"),
+                "time_ns": info.request_time_ns,
+            }
+            usage, cost = info.token_usage, info.cost
+            if view == "traces":
+                yield trace | {
+                    "latency": info.execution_duration_ns,
+                    "error": str(info.state) == "ERROR",
+                    "total_tokens": usage.total_tokens if usage else None,
+                    "total_cost": cost.total_cost if cost else None,
+                }
+            elif view == "assessments":
+                for told in info.assessments:
+                    yield trace | {"assessment_name": told.name, "value": told.value}
+            else:
+                for head in store.traces.get_span_heads(info.trace_id).spans:
+                    assert head.end_time_ns is not None
+                    yield trace | {
+                        "time_ns": head.start_time_ns,
+                        "latency": head.end_time_ns - head.start_time_ns,
+                        "error": str(head.status) == "ERROR",
+                        "span_name": head.name,
+                        "model": head.model,
+                        "total_tokens": head.token_usage.total_tokens if head.token_usage else None,
+                        "total_cost": head.cost.total_cost if head.cost else None,
+                    }
+        token = page.next_page_token
+        if token is None:
+            return
+
+
+def month_of(time_ns: int) -> int:
+    told = datetime.fromtimestamp(time_ns / 1e9, UTC)
+    return int(datetime(told.year, told.month, 1, tzinfo=UTC).timestamp() * 1000)
+
+
+Group = tuple[tuple[Any, ...], list[float]]
+
+
+def expected(rows: list[Row], number: Callable[[Row], Any], query: MetricQuery) -> list[Group]:
+    groups: dict[tuple[Any, ...], list[float]] = {}
+    for row in rows:
+        value = number(row)
+        time_ms = row["time_ns"] // 1_000_000
+        if value is None or (query.start_time_ms is not None and time_ms < query.start_time_ms):
+            continue
+        if query.end_time_ms is not None and time_ms >= query.end_time_ms:
+            continue
+        bucket = None
+        if query.by_month:
+            bucket = month_of(row["time_ns"])
+        elif query.bucket_seconds:
+            bucket = time_ms - time_ms % (query.bucket_seconds * 1000)
+        key = (bucket, *(row[name] for name in query.dimensions))
+        groups.setdefault(key, []).append(value)
+    told = [(key, [aggregate(n, some) for n in query.aggregations]) for key, some in groups.items()]
+    return sorted(told, key=lambda item: [(part is not None, part) for part in item[0]])
+
+
+def aggregate(name: str, values: list[float]) -> float:
+    match name:
+        case "COUNT":
+            return len(values)
+        case "SUM":
+            return math.fsum(values)
+        case "AVG":
+            return math.fsum(values) / len(values)
+        case "MIN":
+            return min(values)
+        case "MAX":
+            return max(values)
+        case _:
+            ordered = sorted(values)
+            rank = (len(ordered) - 1) * float(name[1:]) / 100
+            low, high = ordered[math.floor(rank)], ordered[math.ceil(rank)]
+            return low + (high - low) * (rank - math.floor(rank))
+
+
+def milliseconds(row: Row) -> float | None:
+    return None if row["latency"] is None else row["latency"] / 1e6
+
+
+METRICS: dict[str, tuple[str, Callable[[Row], Any]]] = {
+    "trace_count": ("traces", lambda row: 1),
+    "error_count": ("traces", lambda row: 1 if row["error"] else None),
+    "error_rate": ("traces", lambda row: int(row["error"])),
+    "latency": ("traces", milliseconds),
+    "total_tokens": ("traces", lambda row: row["total_tokens"]),
+    "total_cost": ("traces", lambda row: row["total_cost"]),
+    "span_count": ("spans", lambda row: 1),
+    "span_error_count": ("spans", lambda row: 1 if row["error"] else None),
+    "span_error_rate": ("spans", lambda row: int(row["error"])),
+    "span_latency": ("spans", milliseconds),
+    "span_total_tokens": ("spans", lambda row: row["total_tokens"]),
+    "span_total_cost": ("spans", lambda row: row["total_cost"]),
+}
+RANGE = (
+    START_NS // 1_000_000 // 3_600_000 * 3_600_000 + 5 * 3_600_000,
+    START_NS // 1_000_000 + 123_456_789,
+)
+ALL = ("COUNT", "SUM", "AVG", "MIN", "MAX", "P50", "P95", "P0", "P100")
+
+
+def queries() -> Iterator[MetricQuery]:
+    chance = random.Random(3)
+    for metric, (view, _) in METRICS.items():
+        own = ["span_name", "model"] if view == "spans" else []
+        names = ["experiment", "trace_name", "trace_status", "user", "tag.env", "session", *own]
+        counts = metric.endswith("count")
+        for aggregations, bucket in itertools.product(
+            [("COUNT",)] if counts else [ALL, ALL[:5]], [None, 60, 3600, 86_400, "month"]
+        ):
+            start, end = chance.choice([(None, None), RANGE, (RANGE[0], None)])
+            yield MetricQuery(
+                metric=metric,
+                aggregations=aggregations,
+                dimensions=tuple(chance.sample(names, chance.randrange(3))),
+                bucket_seconds=bucket if isinstance(bucket, int) else None,
+                by_month=bucket == "month",
+                start_time_ms=start,
+                end_time_ms=end,
+            )
+        for dimensions in ((), ("model",), ("experiment", "span_name")) if own else ():
+            yield MetricQuery(
+                metric, ALL[:1] if counts else ALL[:5], dimensions, bucket_seconds=3600
+            )
+
+
+def test_metrics_equal_the_raw_computation(filled: Store) -> None:
+    rows = {view: list(rows_of(filled, view)) for view in ("traces", "spans")}
+    for query in queries():
+        view, number = METRICS[query.metric]
+        wanted = expected(rows[view], number, query)
+        points = filled.analytics.query_metric(query)
+        found = [
+            ((p.time_ms, *p.dimensions.values()), [p.values[name] for name in query.aggregations])
+            for p in points
+        ]
+        assert [key for key, _ in found] == [key for key, _ in wanted], query
+        for (_, values), (_, told) in zip(found, wanted, strict=True):
+            assert values == pytest.approx(told, rel=1e-9), query
+
+
+def test_a_filter_narrows_every_view(filled: Store) -> None:
+    for text in ("user = 'u1'", "NOT span.status = 'ERROR'", "trace.text LIKE '%agent 1%'"):
+        ids = {
+            info.trace_id for info in filled.traces.find_traces(filter=text, max_results=500).traces
+        }
+        heads = [filled.traces.get_span_heads(trace_id).spans for trace_id in ids]
+        for metric, count in (("trace_count", len(ids)), ("span_count", sum(map(len, heads)))):
+            (point,) = filled.analytics.query_metric(MetricQuery(metric, ("COUNT",), filter=text))
+            assert point.values == {"COUNT": count}, text
+
+
+def test_users_are_counted_once_a_group(filled: Store) -> None:
+    query = MetricQuery("user_count", ("COUNT",), ("trace_name",))
+    told = {
+        p.dimensions["trace_name"]: p.values["COUNT"] for p in filled.analytics.query_metric(query)
+    }
+    assert told == {"agent 0": 4, "agent 1": 4, "agent 2": 4}
+
+
+def test_feedback_by_name_and_value(filled: Store) -> None:
+    (count,) = filled.analytics.query_metric(MetricQuery("assessment_count", ("COUNT",)))
+    assert count.values == {"COUNT": (TRACES - 1) // 6}
+    query = MetricQuery("assessment_value", ("COUNT", "AVG"), ("assessment_name",))
+    (value,) = filled.analytics.query_metric(query)
+    # Of 19: true three times, "no" four, 0.5 four; the others are no numbers.
+    assert value.values == {"COUNT": 11, "AVG": pytest.approx(5 / 11)}
+    query = MetricQuery("assessment_count", ("COUNT",), ("assessment_value",), filter="user = 'u2'")
+    told = {
+        p.dimensions["assessment_value"]: p.values["COUNT"]
+        for p in filled.analytics.query_metric(query)
+    }
+    assert sum(told.values()) == sum(n % 4 == 2 for n in range(6, TRACES, 6))
