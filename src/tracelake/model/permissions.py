@@ -18,6 +18,7 @@ class Permission(StrEnum):
     """No identity needed: liveness, the UI's own files, the API description."""
     READ_TRACES = "traces:read"
     WRITE_TRACES = "traces:write"
+    DELETE_TRACES = "traces:delete"
     READ_EXPERIMENTS = "experiments:read"
     WRITE_EXPERIMENTS = "experiments:write"
     READ_AGENTS = "agents:read"

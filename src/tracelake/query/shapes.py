@@ -137,6 +137,25 @@ class TraceList(BaseModel):
     next_page_token: str | None
 
 
+class TraceDeletionShape(_Request):
+    """Either `trace_ids`, or any of `experiment_ids`, `filter` and `older_than_ms`, all of which
+    must then hold."""
+
+    trace_ids: Annotated[list[str], Field(max_length=100_000)] | None = None
+    experiment_ids: list[str] | None = None
+    filter: str | None = None
+    older_than_ms: Annotated[int, Field(ge=0, lt=9 * 10**12)] | None = None
+    """Milliseconds since 1970: traces whose request began then or before."""
+    max_traces: Annotated[int, Field(ge=1)] | None = None
+    """The oldest so many."""
+
+
+class TracesDeleted(BaseModel):
+    traces_deleted: int
+    more: bool
+    """True when time was up before all were deleted: send the same request again."""
+
+
 class SpanEventShape(BaseModel):
     name: str
     time_unix_nano: int

@@ -24,6 +24,7 @@ from tracelake.ingest.routes import OtlpTraces
 from tracelake.lake import routes as lake
 from tracelake.lake.job import LakeJob
 from tracelake.lake.process import LakePlace
+from tracelake.query import deleting
 from tracelake.query import routes as query
 from tracelake.server import health, ui
 from tracelake.server.auth import authorise, check_route
@@ -88,6 +89,7 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
     add_error_handlers(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.include_router(_query_router(store))
+    app.include_router(deleting.router(store.deletion))
     app.include_router(agents.router(deployed))
     app.include_router(lake.router(lake_place))
     app.include_router(health.router(registry, store.experiments, app.version))

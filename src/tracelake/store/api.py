@@ -10,7 +10,7 @@ Promises that hold for all of them, on every engine:
 * Methods block; call them from a thread. Objects returned are the caller's own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -321,5 +321,60 @@ class Changes(Protocol):
         ...
 
     def last_seq(self) -> int:
-        """The number of the latest change, 0 in an empty store."""
+        """The number of the latest change ever made, 0 in an empty store."""
+        ...
+
+
+KeepGoing = Callable[[], bool]
+"""Asked between two transactions of a long work, and from a pause in it; False ends the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceScope:
+    """Which traces to delete: those that fit all that is given."""
+
+    trace_ids: tuple[str, ...] | None = None
+    experiment_ids: tuple[str, ...] | None = None
+    filter: str = ""
+    until_ms: int | None = None
+    """Milliseconds since 1970: only traces whose request began then or before."""
+    until_seq: int | None = None
+    """Only traces whose latest change has this number or a smaller one."""
+    max_traces: int | None = None
+    """The oldest so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    traces: int
+    is_complete: bool
+    """False when the work was ended before it had deleted all."""
+
+
+class TraceDeletion(Protocol):
+    """Deleting in transactions of a few hundredths of a second, with the writer free in between.
+
+    It can be killed and started again at any point: what is gone is gone whole. A span that comes
+    after its trace was deleted makes a new trace of what came. The Delta tables keep what they
+    have.
+    """
+
+    def count(self, scope: TraceScope) -> int:
+        """How many traces `delete` would remove now. Raises InvalidFilter, InvalidInput."""
+        ...
+
+    def delete(self, scope: TraceScope, keep_going: KeepGoing = ...) -> Deleted:
+        """Remove traces with their spans, payloads and assessments.
+
+        An id that is not there is passed over. Raises InvalidFilter, InvalidInput, and InvalidInput
+        for a scope that names nothing, which would be every trace.
+        """
+        ...
+
+    def give_back(self, keep_going: KeepGoing = ...) -> int:
+        """Return disk that deletion has freed to the system; the bytes.
+
+        A twentieth of the file stays for what comes next. On PostgreSQL this does nothing:
+        autovacuum makes the space usable again.
+        """
         ...

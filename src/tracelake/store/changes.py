@@ -1,9 +1,9 @@
 """What changed since a number: how the lake, and later the scorers, follow the store."""
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from tracelake.store.api import TraceChange
-from tracelake.store.database import Database
+from tracelake.store.database import Database, last_seq
 from tracelake.store.finder import infos_of
 from tracelake.store.rows import AnyRow
 from tracelake.store.schema import traces
@@ -41,4 +41,4 @@ class SqlChanges:
 
     def last_seq(self) -> int:
         with self._database.read() as connection:
-            return connection.execute(select(func.max(traces.c.seq))).scalar_one() or 0
+            return last_seq(connection)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text, update
+from sqlalchemy import Connection, Engine, create_engine, event, select, text, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -15,6 +15,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tracelake.model.errors import InvalidInput, Unavailable
 from tracelake.store.schema import counters
 from tracelake.store.turn import file_turn
+
+SEQUENCE = "sequence"
+"""The counter of changes. Every change of a trace takes the next one, and nothing else does."""
 
 _WRITE_OPTION = "tracelake_write"
 _POSTGRES_WRITER_LOCK = 0x7472_6163_656C_616B
@@ -59,6 +62,14 @@ class Database:
                     )
                 yield connection
 
+    def checkpoint(self) -> None:
+        """Copy SQLite's log into its file, as far as no reader needs the log; nobody waits."""
+        connection = self.engine.raw_connection()
+        try:
+            connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+        finally:
+            connection.close()
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -85,6 +96,12 @@ def next_numbers(connection: Connection, counter: str, count: int) -> int:
         .returning(counters.c.value)
     ).scalar_one()
     return last - count + 1
+
+
+def last_seq(connection: Connection) -> int:
+    """The number of the latest change, also where its trace has been deleted since."""
+    query = select(counters.c.value).where(counters.c.name == SEQUENCE)
+    return connection.execute(query).scalar_one()
 
 
 def now_ms() -> int:
@@ -128,10 +145,16 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in (
+        # Before anything else is written: a file that has a page keeps what it was made with.
+        "auto_vacuum=INCREMENTAL",
         "journal_mode=WAL",
         "synchronous=FULL",  # a commit is on disk before the answer goes out
         "foreign_keys=ON",
         "wal_autocheckpoint=4000",
+        "journal_size_limit=67108864",  # a log that a long read made grow is cut afterwards
+        # Some builds write zeros over every page that is freed, which makes deletion write as much
+        # as it deletes. What is freed is used again, or given back by deletion.py.
+        "secure_delete=FAST",
         "cache_size=-16384",
         "case_sensitive_like=ON",
     ):

@@ -8,10 +8,9 @@ from tracelake.model.entities import TraceInfo
 from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.model.ids import parse_trace_id
 from tracelake.model.preview import cut
-from tracelake.store.database import Database, next_numbers
+from tracelake.store.database import SEQUENCE, Database, next_numbers
 from tracelake.store.rows import AnyRow, trace_of
 from tracelake.store.schema import stale_versions, traces
-from tracelake.store.writer import SEQUENCE
 
 TAG_KEY_CHARS: Final = 250
 TAG_VALUE_CHARS: Final = 4096

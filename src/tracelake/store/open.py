@@ -10,6 +10,7 @@ from tracelake.store.api import (
     Experiments,
     Leases,
     SpanWriter,
+    TraceDeletion,
     TraceEditor,
     TraceReader,
 )
@@ -17,6 +18,7 @@ from tracelake.store.assessments import SqlAssessments
 from tracelake.store.changes import SqlChanges
 from tracelake.store.compile import Compiler
 from tracelake.store.database import Database
+from tracelake.store.deletion import SqlTraceDeletion
 from tracelake.store.editor import SqlTraceEditor
 from tracelake.store.experiments import SqlExperiments
 from tracelake.store.finder import TraceFinder
@@ -38,6 +40,7 @@ class Store:
     spans: SpanWriter
     traces: TraceReader
     editor: TraceEditor
+    deletion: TraceDeletion
     assessments: Assessments
     analytics: Analytics
     changes: Changes
@@ -61,13 +64,15 @@ def open_store(url: str) -> Store:
         database.close()
         raise
     compiler, cache = Compiler(is_sqlite=database.is_sqlite), ColumnCache()
+    reader = SqlTraceReader(database, TraceFinder(compiler, cache))
     return Store(
         database=database,
         experiments=SqlExperiments(database),
         spans=SqlSpanWriter(database),
-        traces=SqlTraceReader(database, TraceFinder(compiler, cache)),
+        traces=reader,
         indexer=Indexer(database),
         editor=SqlTraceEditor(database),
+        deletion=SqlTraceDeletion(database, reader),
         assessments=SqlAssessments(database),
         analytics=SqlAnalytics(database, compiler, cache),
         changes=SqlChanges(database),

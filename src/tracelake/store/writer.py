@@ -10,7 +10,7 @@ from tracelake.model.errors import NotFound
 from tracelake.model.summary import Summary, summarise
 from tracelake.store.api import SpanRow, TraceFacts, TracePart
 from tracelake.store.bulk import BulkInsert
-from tracelake.store.database import Database, next_numbers
+from tracelake.store.database import SEQUENCE, Database, next_numbers
 from tracelake.store.rows import AnyRow, cost_columns, cost_of, usage_columns, usage_of
 from tracelake.store.schema import (
     CHUNK_BITS,
@@ -21,8 +21,6 @@ from tracelake.store.schema import (
     traces,
 )
 
-SEQUENCE = "sequence"
-"""The counter of changes. Every change of a trace takes the next one, and nothing else does."""
 TRACE_KEYS = "trace_key"
 
 _LOOK_UP = 500

@@ -230,6 +230,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/traces/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete Traces
+         * @description Delete traces, oldest first, for at most 20 s; with `more`, ask again for the rest.
+         */
+        post: operations["delete_traces_api_v1_traces_delete_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/traces/search": {
         parameters: {
             query?: never;
@@ -963,6 +983,23 @@ export interface components {
             /** Value */
             value: string;
         };
+        /**
+         * TraceDeletionShape
+         * @description Either `trace_ids`, or any of `experiment_ids`, `filter` and `older_than_ms`, all of which
+         *     must then hold.
+         */
+        TraceDeletionShape: {
+            /** Experiment Ids */
+            experiment_ids?: string[] | null;
+            /** Filter */
+            filter?: string | null;
+            /** Max Traces */
+            max_traces?: number | null;
+            /** Older Than Ms */
+            older_than_ms?: number | null;
+            /** Trace Ids */
+            trace_ids?: string[] | null;
+        };
         /** TraceList */
         TraceList: {
             /** Next Page Token */
@@ -1032,6 +1069,13 @@ export interface components {
             };
             /** User */
             user: string | null;
+        };
+        /** TracesDeleted */
+        TracesDeleted: {
+            /** More */
+            more: boolean;
+            /** Traces Deleted */
+            traces_deleted: number;
         };
         /**
          * Update
@@ -1479,6 +1523,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_traces_api_v1_traces_delete_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TraceDeletionShape"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TracesDeleted"];
                 };
             };
             /** @description Validation Error */

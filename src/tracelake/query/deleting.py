@@ -1,0 +1,38 @@
+"""Deleting traces over REST."""
+
+import time
+from typing import Final
+
+from fastapi import APIRouter
+
+from tracelake.model.permissions import Permission, requires
+from tracelake.query import shapes
+from tracelake.query.answer import JsonAnswer
+from tracelake.store.api import TraceDeletion, TraceScope
+
+_REQUEST_S: Final = 20.0
+"""Below what clients and proxies commonly wait for an answer."""
+
+
+def router(deletion: TraceDeletion) -> APIRouter:
+    routes = APIRouter(prefix="/api/v1", tags=["traces"])
+
+    @routes.post("/traces/delete", response_model=shapes.TracesDeleted)
+    @requires(Permission.DELETE_TRACES)
+    def delete_traces(body: shapes.TraceDeletionShape) -> JsonAnswer:
+        """Delete traces, for at most 20 s; where it answers `more`, ask again for the rest."""
+        ends = time.monotonic() + _REQUEST_S
+        deleted = deletion.delete(_scope(body), lambda: time.monotonic() < ends)
+        return JsonAnswer({"traces_deleted": deleted.traces, "more": not deleted.is_complete})
+
+    return routes
+
+
+def _scope(body: shapes.TraceDeletionShape) -> TraceScope:
+    return TraceScope(
+        trace_ids=None if body.trace_ids is None else tuple(body.trace_ids),
+        experiment_ids=None if body.experiment_ids is None else tuple(body.experiment_ids),
+        filter=body.filter or "",
+        until_ms=body.older_than_ms,
+        max_traces=body.max_traces,
+    )
