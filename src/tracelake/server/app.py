@@ -26,6 +26,8 @@ from tracelake.lake.job import LakeJob
 from tracelake.lake.process import LakePlace
 from tracelake.query import deleting
 from tracelake.query import routes as query
+from tracelake.query.live import routes as live
+from tracelake.query.live.tail import LiveTail
 from tracelake.server import health, ui
 from tracelake.server.auth import authorise, check_route
 from tracelake.server.errors import add_error_handlers, answer_error
@@ -54,6 +56,8 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
         store.agents, store.experiments, settings.home, lambda: settings.base_url
     )
 
+    tail = LiveTail(store.live)
+
     lake_place = LakePlace(settings.store_url, settings.lake_uri)
     lake_job = LakeJob(lake_place, settings.lake_sync_seconds)
 
@@ -68,6 +72,7 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
             running.push_async_callback(ingest.stop)
             index_job.start()
             running.push_async_callback(index_job.stop)
+            running.push_async_callback(tail.stop)
             await deployed.start()
             running.push_async_callback(deployed.stop)
             if settings.otlp_grpc_port:
@@ -88,6 +93,7 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
     )
     add_error_handlers(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.include_router(live.router(store.live, tail))
     app.include_router(_query_router(store))
     app.include_router(deleting.router(store.deletion))
     app.include_router(agents.router(deployed))
@@ -96,19 +102,26 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
     if (UI_FOLDER / "assets").is_dir():
         app.mount("/assets", ui.Assets(directory=UI_FOLDER / "assets"))
     app.include_router(ui.router(UI_FOLDER))
-    return FrontDoor(otlp, app, deployed)
+    return FrontDoor(otlp, app, deployed, tail)
 
 
 class FrontDoor:
     """Sends spans straight to `ingest`, past the middleware of every other request."""
 
-    def __init__(self, otlp: OtlpTraces, app: FastAPI, deployed: AgentService) -> None:
+    def __init__(
+        self, otlp: OtlpTraces, app: FastAPI, deployed: AgentService, tail: LiveTail
+    ) -> None:
         self.otlp = otlp
         self.app = app
         self._deployed = deployed
+        self._tail = tail
 
     async def stop_agents(self) -> None:
-        """Stop agents while the server still listens, so that it gets their last spans."""
+        """Stop agents while the server still listens, so that it gets their last spans.
+
+        Live streams, which would never end by themselves, end here, too.
+        """
+        await self._tail.stop()
         await self._deployed.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -378,3 +378,52 @@ class TraceDeletion(Protocol):
         autovacuum makes the space usable again.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedTrace:
+    """A trace without its spans, as it is after change `seq`."""
+
+    seq: int
+    info: TraceInfo
+    part_count: int
+    """How many parts its spans came in: a position in the trace, for `Live.read_spans`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewSpans:
+    trace: ChangedTrace
+    spans: list[SpanHead]
+    """Spans that came or changed since the position asked for; empty where `is_cut`."""
+    is_cut: bool
+    """True where there were more than asked for: load the trace again."""
+
+
+class Live(Protocol):
+    """What changes, told at once to every process that asks."""
+
+    def wait(self, after_seq: int, timeout_s: float) -> int:
+        """Return the latest change number once it is above `after_seq`, or when time is up.
+
+        For one caller at a time. Raises Unavailable; the next call connects again.
+        """
+        ...
+
+    def read(self, after_seq: int, *, max_traces: int) -> list[ChangedTrace]:
+        """Traces whose latest change is after `after_seq`, in order of `seq`, as `Changes.read`."""
+        ...
+
+    def get_spans(self, trace_id: str) -> list[Span]:
+        """All whole spans, for filters that ask for them; none where the trace is gone."""
+        ...
+
+    def read_spans(self, trace_id: str, after_parts: int | None, *, max_spans: int) -> NewSpans:
+        """The trace as it is now, and spans of parts above `after_parts`; None means no spans.
+
+        Raises NotFound.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection that listens, where there is one."""
+        ...

@@ -7,7 +7,19 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Text,
+    cast,
+    create_engine,
+    event,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -18,6 +30,9 @@ from tracelake.store.turn import file_turn
 
 SEQUENCE = "sequence"
 """The counter of changes. Every change of a trace takes the next one, and nothing else does."""
+
+CHANGES_CHANNEL = "tracelake_changes"
+"""Where PostgreSQL tells of changes: `NOTIFY` of the number of the latest one, at its commit."""
 
 _WRITE_OPTION = "tracelake_write"
 _POSTGRES_WRITER_LOCK = 0x7472_6163_656C_616B
@@ -89,11 +104,14 @@ def _translated() -> Generator[None]:
 
 def next_numbers(connection: Connection, counter: str, count: int) -> int:
     """Reserve `count` numbers in a write transaction; the first of them. Numbers start at 1."""
+    told: list[ColumnElement[Any]] = [counters.c.value]
+    if counter == SEQUENCE and connection.dialect.name == "postgresql":
+        told.append(func.pg_notify(CHANGES_CHANNEL, cast(counters.c.value, Text)))
     last: int = connection.execute(
         update(counters)
         .where(counters.c.name == counter)
         .values(value=counters.c.value + count)
-        .returning(counters.c.value)
+        .returning(*told)
     ).scalar_one()
     return last - count + 1
 

@@ -9,6 +9,7 @@ from tracelake.store.api import (
     Changes,
     Experiments,
     Leases,
+    Live,
     SpanWriter,
     TraceDeletion,
     TraceEditor,
@@ -25,6 +26,7 @@ from tracelake.store.finder import TraceFinder
 from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.indexer import Indexer
 from tracelake.store.leases import SqlLeases
+from tracelake.store.live import SqlLive
 from tracelake.store.migrate import upgrade
 from tracelake.store.reader import SqlTraceReader
 from tracelake.store.registry import AgentRegistry, SqlAgentRegistry
@@ -44,11 +46,13 @@ class Store:
     assessments: Assessments
     analytics: Analytics
     changes: Changes
+    live: Live
     leases: Leases
     agents: AgentRegistry
     indexer: Indexer
 
     def close(self) -> None:
+        self.live.close()
         self.database.close()
 
 
@@ -76,6 +80,7 @@ def open_store(url: str) -> Store:
         assessments=SqlAssessments(database),
         analytics=SqlAnalytics(database, compiler, cache),
         changes=SqlChanges(database),
+        live=SqlLive(database),
         leases=SqlLeases(database),
         agents=SqlAgentRegistry(database),
     )

@@ -270,6 +270,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/traces/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream Traces
+         * @description New and changed traces that match, as events; at most four a second.
+         */
+        get: operations["stream_traces_api_v1_traces_stream_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/traces/{trace_id}": {
         parameters: {
             query?: never;
@@ -366,6 +386,26 @@ export interface paths {
          * @description One span with its payload.
          */
         get: operations["get_span_api_v1_traces__trace_id__spans__span_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{trace_id}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream Trace
+         * @description One trace as it grows: its info, and the heads of spans that came or changed.
+         */
+        get: operations["stream_trace_api_v1_traces__trace_id__stream_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1602,6 +1642,42 @@ export interface operations {
             };
         };
     };
+    stream_traces_api_v1_traces_stream_get: {
+        parameters: {
+            query?: {
+                filter?: string;
+                experiment_id?: string[] | null;
+                /** @description As the header Last-Event-ID, where none can be set. */
+                after_id?: string | null;
+            };
+            header?: {
+                "last-event-id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     get_trace_api_v1_traces__trace_id__get: {
         parameters: {
             query?: never;
@@ -1790,6 +1866,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SpanShape"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    stream_trace_api_v1_traces__trace_id__stream_get: {
+        parameters: {
+            query?: {
+                /** @description As the header Last-Event-ID, where none can be set. */
+                after_id?: string | null;
+            };
+            header?: {
+                "last-event-id"?: string | null;
+            };
+            path: {
+                trace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
                 };
             };
             /** @description Validation Error */

@@ -1,0 +1,133 @@
+"""Changes as they happen: PostgreSQL tells a listening connection, SQLite is asked.
+
+What the bell says is only that something changed; what changed is read by number (decision 001), so
+nothing is lost with a bell that did not ring.
+"""
+
+import time
+from typing import Any, Final
+
+import psycopg
+from sqlalchemy import select
+
+from tracelake.model.entities import Span
+from tracelake.model.errors import NotFound, Unavailable
+from tracelake.model.ids import format_trace_id
+from tracelake.store.api import ChangedTrace, NewSpans
+from tracelake.store.database import CHANGES_CHANNEL, Database, last_seq
+from tracelake.store.editor import trace_row
+from tracelake.store.finder import infos_of
+from tracelake.store.rows import span_head_of
+from tracelake.store.schema import CHUNK_BITS, spans, traces
+from tracelake.store.spans import trace_spans
+
+_POLL_S: Final = 0.15
+
+
+class SqlLive:
+    """Implements `Live`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._bell = None if database.is_sqlite else _PostgresBell(database)
+
+    def wait(self, after_seq: int, timeout_s: float) -> int:
+        ends = time.monotonic() + timeout_s
+        while True:
+            if self._bell is not None:
+                self._bell.listen()
+            latest = self._last_seq()
+            left_s = ends - time.monotonic()
+            if latest > after_seq or left_s <= 0:
+                return latest
+            if self._bell is not None:
+                self._bell.wait(left_s)
+            else:
+                time.sleep(min(_POLL_S, left_s))
+
+    def read(self, after_seq: int, *, max_traces: int) -> list[ChangedTrace]:
+        query = (
+            select(traces).where(traces.c.seq > after_seq).order_by(traces.c.seq).limit(max_traces)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+            infos = infos_of(connection, rows)
+        return [
+            ChangedTrace(row.seq, info, row.chunk_count)
+            for row, info in zip(rows, infos, strict=True)
+        ]
+
+    def get_spans(self, trace_id: str) -> list[Span]:
+        with self._database.read() as connection:
+            try:
+                row = trace_row(connection, trace_id)
+            except NotFound:
+                return []
+            return trace_spans(connection, row.trace_key, trace_id)
+
+    def read_spans(self, trace_id: str, after_parts: int | None, *, max_spans: int) -> NewSpans:
+        with self._database.read() as connection:
+            row = trace_row(connection, trace_id)
+            trace = ChangedTrace(row.seq, infos_of(connection, [row])[0], row.chunk_count)
+            if after_parts is None or after_parts >= row.chunk_count:
+                return NewSpans(trace, [], False)
+            query = (
+                select(spans)
+                .where(
+                    spans.c.trace_key == row.trace_key,
+                    spans.c.chunk_id >= (row.trace_key << CHUNK_BITS) + after_parts,
+                )
+                .order_by(spans.c.start_ns, spans.c.span_id)
+                .limit(max_spans + 1)
+            )
+            found = connection.execute(query).all()
+            if len(found) > max_spans:
+                return NewSpans(trace, [], True)
+            public_id = format_trace_id(row.trace_id)
+            return NewSpans(trace, [span_head_of(span, public_id) for span in found], False)
+
+    def close(self) -> None:
+        if self._bell is not None:
+            self._bell.close()
+
+    def _last_seq(self) -> int:
+        with self._database.read() as connection:
+            return last_seq(connection)
+
+
+class _PostgresBell:
+    """A connection of its own that listens. One thread at a time."""
+
+    def __init__(self, database: Database) -> None:
+        url = database.engine.url.set(drivername="postgresql")
+        self._url = url.render_as_string(hide_password=False)
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def listen(self) -> None:
+        """Be listening, and have heard all that was said before. Raises Unavailable."""
+        try:
+            if self._connection is None:
+                self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
+                self._connection.execute(f"LISTEN {CHANGES_CHANNEL}")
+            for _ in self._connection.notifies(timeout=0):
+                pass
+        except psycopg.Error as error:
+            self._lost(error)
+
+    def wait(self, timeout_s: float) -> None:
+        """Return at the next word, or when time is up. Raises Unavailable."""
+        assert self._connection is not None, "listen() comes first"
+        try:
+            for _ in self._connection.notifies(timeout=timeout_s, stop_after=1):
+                pass
+        except psycopg.Error as error:
+            self._lost(error)
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _lost(self, error: psycopg.Error) -> None:
+        self.close()
+        raise Unavailable(f"the store does not answer: {error}") from error
