@@ -10,6 +10,8 @@ TracelakeError
 ├── Conflict                right request, wrong moment (an update is running)
 ├── PermissionDenied        known caller, missing permission
 ├── Unavailable             try again later; carries the seconds to wait
+├── QueryTimeout            a question that took longer than it may; the message says what to do
+├── QueryCancelled          a question whose client has gone; nobody reads the answer
 └── SchemaTooNew            the database was written by a newer Tracelake
 """
 
@@ -68,6 +70,14 @@ class Unavailable(TracelakeError):
     def __init__(self, message: str, retry_after_s: int = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class QueryTimeout(TracelakeError):
+    code: ClassVar[str] = "DEADLINE_EXCEEDED"
+
+
+class QueryCancelled(TracelakeError):
+    code: ClassVar[str] = "CANCELLED"
 
 
 class SchemaTooNew(TracelakeError):

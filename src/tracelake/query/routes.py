@@ -9,6 +9,7 @@ from tracelake.model.permissions import Permission, requires
 from tracelake.query import shapes
 from tracelake.query.answer import JsonAnswer
 from tracelake.query.assessing import assessment_change, new_assessment
+from tracelake.query.bounded import bounded
 from tracelake.store.api import (
     Analytics,
     Assessments,
@@ -28,9 +29,10 @@ def router(
     editor: TraceEditor,
     assessments: Assessments,
     analytics: Analytics,
+    timeout_s: float,
 ) -> APIRouter:
-    """All routes of the room."""
-    routes = APIRouter(prefix="/api/v1")
+    """What is asked and changed in one go; `timeout_s` is how long a question may take."""
+    routes = APIRouter(prefix="/api/v1", route_class=bounded(timeout_s))
     _experiment_routes(routes, experiments)
     _trace_routes(routes, traces, editor)
     _assessment_routes(routes, assessments)

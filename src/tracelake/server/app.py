@@ -94,7 +94,7 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
     add_error_handlers(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.include_router(live.router(store.live, tail))
-    app.include_router(_query_router(store))
+    app.include_router(_query_router(store, settings))
     app.include_router(deleting.router(store.deletion))
     app.include_router(agents.router(deployed))
     app.include_router(lake.router(lake_place))
@@ -139,7 +139,12 @@ def _ingest(settings: ServerSettings, store: Store, metrics: IngestMetrics) -> I
     return LocalIngest(store.spans, store.experiments, prices, settings.max_body_bytes)
 
 
-def _query_router(store: Store) -> APIRouter:
+def _query_router(store: Store, settings: ServerSettings) -> APIRouter:
     return query.router(
-        store.traces, store.experiments, store.editor, store.assessments, store.analytics
+        store.traces,
+        store.experiments,
+        store.editor,
+        store.assessments,
+        store.analytics,
+        settings.query_timeout_seconds,
     )

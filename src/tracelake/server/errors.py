@@ -19,6 +19,8 @@ from tracelake.model.errors import (
     NotFound,
     PayloadTooLarge,
     PermissionDenied,
+    QueryCancelled,
+    QueryTimeout,
     TracelakeError,
     Unavailable,
     UnsupportedMedia,
@@ -34,6 +36,8 @@ _STATUS: Final[tuple[tuple[type[TracelakeError], int], ...]] = (
     (Conflict, 409),
     (PermissionDenied, 403),
     (Unavailable, 503),
+    (QueryTimeout, 504),
+    (QueryCancelled, 499),
 )
 _CODES: Final = {404: "ENDPOINT_NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 401: "UNAUTHENTICATED"}
 

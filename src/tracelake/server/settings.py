@@ -88,6 +88,13 @@ SETTINGS: Final = (
         "Bytes of span requests that may be under way at once. More are refused with 503.",
     ),
     Setting(
+        "query_timeout_seconds",
+        "TRACELAKE_QUERY_TIMEOUT_SECONDS",
+        integer(1, 3600),
+        "30",
+        "How long a question to the API may take; then it is ended and answered with 504.",
+    ),
+    Setting(
         "price_file",
         "TRACELAKE_PRICE_FILE",
         _optional_path,
@@ -114,6 +121,7 @@ class ServerSettings:
     workers: int
     max_body_bytes: int
     max_pending_bytes: int
+    query_timeout_seconds: int
     price_file: Path | None
     log_level: str
 

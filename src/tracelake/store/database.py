@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from tracelake.model.deadline import Deadline, current_deadline
 from tracelake.model.errors import InvalidInput, Unavailable
 from tracelake.store.schema import counters
 from tracelake.store.turn import file_turn
@@ -35,6 +36,9 @@ CHANGES_CHANNEL = "tracelake_changes"
 """Where PostgreSQL tells of changes: `NOTIFY` of the number of the latest one, at its commit."""
 
 _WRITE_OPTION = "tracelake_write"
+_DEADLINE_OPTION = "tracelake_deadline"
+_STEPS = 10_000
+"""SQLite asks so often, in steps of its machine, whether to go on: about every half millisecond."""
 _POSTGRES_WRITER_LOCK = 0x7472_6163_656C_616B
 """Key of the advisory lock of the one writer: the letters "tracelak"."""
 
@@ -51,19 +55,30 @@ class Database:
         self.engine = _open_engine(url, pool_size)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._writer = threading.Lock()
+        event.listen(self.engine, "before_cursor_execute", _check_deadline)
 
     @contextmanager
     def read(self) -> Generator[Connection]:
-        """A transaction that sees one moment of the database and changes nothing."""
-        with _translated(), self.engine.connect() as pooled:
+        """A transaction that sees one moment of the database and changes nothing.
+
+        It ends with the deadline of the call (`model.deadline`), where there is one.
+        """
+        deadline = current_deadline()
+        if deadline is not None:
+            deadline.check()
+        with _translated(deadline), self.engine.connect() as pooled:
             # PostgreSQL's default sees another moment with each statement.
             connection = (
                 pooled
                 if self.is_sqlite
                 else pooled.execution_options(isolation_level="REPEATABLE READ")
             )
-            with connection.begin():
-                yield connection
+            if deadline is not None:
+                with self._ending(connection, deadline):
+                    yield connection
+            else:
+                with connection.begin():
+                    yield connection
 
     @contextmanager
     def write(self) -> Generator[Connection]:
@@ -76,6 +91,30 @@ class Database:
                         text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_WRITER_LOCK}
                     )
                 yield connection
+
+    @contextmanager
+    def _ending(self, connection: Connection, deadline: Deadline) -> Generator[None]:
+        """A transaction that is interrupted when its deadline is over."""
+        connection.execution_options(**{_DEADLINE_OPTION: deadline})
+        driver: Any = connection.connection.driver_connection
+        if self.is_sqlite:
+            driver.set_progress_handler(lambda: deadline.is_over, _STEPS)
+            try:
+                with connection.begin():
+                    yield
+            finally:
+                driver.set_progress_handler(None, 0)
+            return
+        try:
+            with deadline.interrupting(driver.cancel_safe), connection.begin():
+                # A little later than our own clock, which so has the word on why it ended.
+                timeout_ms = int(deadline.remaining_s * 1000) + 20
+                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {timeout_ms}")
+                yield
+        except OperationalError:
+            # A cancellation may still be on its way; it must not meet another's question.
+            connection.invalidate()
+            raise
 
     def checkpoint(self) -> None:
         """Copy SQLite's log into its file, as far as no reader needs the log; nobody waits."""
@@ -94,11 +133,13 @@ class Database:
 
 
 @contextmanager
-def _translated() -> Generator[None]:
+def _translated(deadline: Deadline | None = None) -> Generator[None]:
     """A database that is away, busy or full is a reason to come back, not a fault of the caller."""
     try:
         yield
     except (OperationalError, PoolTimeout) as error:
+        if deadline is not None and deadline.is_over:
+            raise deadline.error() from error
         raise Unavailable(f"the store does not answer: {error.args[0]}") from error
 
 
@@ -184,6 +225,13 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _lower(value: object) -> object:
     """SQLite's own lower() knows ASCII only; ILIKE must agree with PostgreSQL."""
     return value.lower() if isinstance(value, str) else value
+
+
+def _check_deadline(connection: Connection, *_: Any) -> None:
+    """Between two statements, which may each be too short to be interrupted."""
+    deadline: Deadline | None = connection.get_execution_options().get(_DEADLINE_OPTION)
+    if deadline is not None:
+        deadline.check()
 
 
 def _begin_sqlite(connection: Connection) -> None:
