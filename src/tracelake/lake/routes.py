@@ -23,6 +23,14 @@ class LakeAnswer(BaseModel):
     spans: int
 
 
+def synced_seq(place: LakePlace) -> int:
+    """Up to which change of the store both tables follow it."""
+    # Loaded when first asked: a server that only takes spans has no use for it.
+    from tracelake.lake.status import read_status
+
+    return read_status(place.lake_uri).seq
+
+
 def router(place: LakePlace) -> APIRouter:
     """All routes of the room."""
     routes = APIRouter(prefix="/api/v1/lake", tags=["lake"])

@@ -71,6 +71,17 @@ def _experiment_routes(routes: APIRouter, experiments: Experiments) -> None:
         """One experiment by its id."""
         return JsonAnswer(wire.experiment_to_json(experiments.get(experiment_id)))
 
+    @routes.patch(
+        "/experiments/{experiment_id}",
+        response_model=shapes.ExperimentShape,
+        tags=["experiments"],
+    )
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def update_experiment(experiment_id: str, body: shapes.ExperimentPatch) -> JsonAnswer:
+        """Rename an experiment, set its tags, take tags away (null)."""
+        changed = experiments.update(experiment_id, name=body.name, tags=body.tags)
+        return JsonAnswer(wire.experiment_to_json(changed))
+
 
 def _trace_routes(routes: APIRouter, traces: TraceReader, editor: TraceEditor) -> None:
     @routes.post("/traces/search", response_model=shapes.TraceList, tags=["traces"])

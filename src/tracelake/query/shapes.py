@@ -17,6 +17,13 @@ class NewExperiment(_Request):
     tags: dict[str, str] = {}
 
 
+class ExperimentPatch(_Request):
+    """Tags that are given are set, or taken away where null; others stay."""
+
+    name: Text | None = None
+    tags: dict[str, str | None] = {}
+
+
 class ExperimentShape(BaseModel):
     experiment_id: str
     name: str

@@ -35,6 +35,8 @@ from tracelake.server.home import prepare_home
 from tracelake.server.index_job import IndexJob, IndexLag
 from tracelake.server.ingest_process import starter
 from tracelake.server.settings import ServerSettings
+from tracelake.server.upkeep import Upkeep
+from tracelake.store.api import RetentionPolicy
 from tracelake.store.open import Store, open_store
 
 UI_FOLDER = Path(__file__).parent / "ui"
@@ -64,6 +66,15 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
     index_job = IndexJob(settings.store_url, settings.log_level)
     registry.register(IndexLag(store.indexer))
 
+    upkeep = Upkeep(
+        store.retention,
+        store.deletion,
+        store.leases,
+        RetentionPolicy(settings.retention_days or None, settings.retention_traces or None),
+        (lambda: lake.synced_seq(lake_place)) if settings.lake_sync_seconds > 0 else None,
+        registry,
+    )
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as running:
@@ -78,6 +89,8 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
             if settings.otlp_grpc_port:
                 await grpc.start()
                 running.push_async_callback(grpc.stop)
+            upkeep.start()
+            running.push_async_callback(upkeep.stop)
             if settings.lake_sync_seconds > 0:
                 lake_job.start()
                 running.push_async_callback(lake_job.stop)

@@ -95,6 +95,22 @@ SETTINGS: Final = (
         "How long a question to the API may take; then it is ended and answered with 504.",
     ),
     Setting(
+        "retention_days",
+        "TRACELAKE_RETENTION_DAYS",
+        integer(0, 36_500),
+        "0",
+        "Days that a trace stays in the hot store; 0 keeps it. An experiment's tag "
+        "tracelake.retention.days comes first.",
+    ),
+    Setting(
+        "retention_traces",
+        "TRACELAKE_RETENTION_TRACES",
+        integer(0, 10**12),
+        "0",
+        "Traces that each experiment keeps in the hot store, the newest; 0 keeps all. An "
+        "experiment's tag tracelake.retention.traces comes first.",
+    ),
+    Setting(
         "price_file",
         "TRACELAKE_PRICE_FILE",
         _optional_path,
@@ -122,6 +138,8 @@ class ServerSettings:
     max_body_bytes: int
     max_pending_bytes: int
     query_timeout_seconds: int
+    retention_days: int
+    retention_traces: int
     price_file: Path | None
     log_level: str
 

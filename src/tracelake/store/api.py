@@ -264,7 +264,8 @@ class Experiments(Protocol):
     """Experiment "0", named Default, always exists."""
 
     def create(self, name: str, tags: Mapping[str, str]) -> Experiment:
-        """Raises AlreadyExists for a name that is taken, InvalidInput for an empty one."""
+        """Raises AlreadyExists for a name that is taken, InvalidInput for an empty one, and for a
+        tag of retention that is not a whole number."""
         ...
 
     def get(self, experiment_id: str) -> Experiment:
@@ -275,6 +276,15 @@ class Experiments(Protocol):
         """Raises NotFound."""
         ...
 
+    def update(
+        self, experiment_id: str, *, name: str | None = None, tags: Mapping[str, str | None] = ...
+    ) -> Experiment:
+        """Rename it, and set the tags given; None takes a tag away.
+
+        Raises NotFound, AlreadyExists for a name that is taken, InvalidInput.
+        """
+        ...
+
     def find(
         self,
         *,
@@ -283,6 +293,42 @@ class Experiments(Protocol):
         page_token: str | None = None,
     ) -> ExperimentPage:
         """Experiments, newest first: all, or those of exactly this name, which is one or none."""
+        ...
+
+
+KeepGoing = Callable[[], bool]
+"""Asked between two transactions of a long work; False ends the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPolicy:
+    """What an experiment keeps. None means all."""
+
+    days: int | None = None
+    traces: int | None = None
+    """The newest so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    by_age: int
+    by_count: int
+
+
+class Retention(Protocol):
+    def enforce(
+        self,
+        default: RetentionPolicy,
+        *,
+        synced_seq: Callable[[], int] | None = None,
+        keep_going: KeepGoing = ...,
+    ) -> Retired:
+        """Delete what no policy keeps, experiment by experiment, as `TraceDeletion.delete`.
+
+        An experiment's tags `tracelake.retention.days` and `tracelake.retention.traces` come before
+        `default`; 0 there keeps all. Traces that changed after `synced_seq()` stay; it is asked
+        once, and only where something may go.
+        """
         ...
 
 
@@ -325,10 +371,6 @@ class Changes(Protocol):
         ...
 
 
-KeepGoing = Callable[[], bool]
-"""Asked between two transactions of a long work, and from a pause in it; False ends the work."""
-
-
 @dataclass(frozen=True, slots=True)
 class TraceScope:
     """Which traces to delete: those that fit all that is given."""
@@ -339,7 +381,7 @@ class TraceScope:
     until_ms: int | None = None
     """Milliseconds since 1970: only traces whose request began then or before."""
     until_seq: int | None = None
-    """Only traces whose latest change has this number or a smaller one."""
+    """Traces that changed after this number are passed over, though `max_traces` counts them."""
     max_traces: int | None = None
     """The oldest so many."""
 

@@ -40,7 +40,7 @@ class SqlTraceDeletion:
         self._reader = reader
 
     def count(self, scope: TraceScope) -> int:
-        return sum(len(page) for page in self._pages(scope))
+        return sum(len(rows) for rows in self._pages(scope))
 
     def delete(self, scope: TraceScope, keep_going: KeepGoing = always) -> Deleted:
         pace = _Pace(*_ROWS)
@@ -75,7 +75,7 @@ class SqlTraceDeletion:
         return given_bytes
 
     def _pages(self, scope: TraceScope) -> Iterator[Sequence[AnyRow]]:
-        """(trace_key, start_ns, span_count) of the traces in scope, a page at a time."""
+        """(trace_key, start_ns, span_count, seq) of the traces in scope, a page at a time."""
         _check(scope)
         if scope.trace_ids is not None:
             found = self._by_ids(scope.trace_ids, scope)
@@ -83,7 +83,7 @@ class SqlTraceDeletion:
             found = self._by_filter(scope)
         else:
             found = self._by_age(scope)
-        return _at_most(found, scope.max_traces)
+        return _unchanged(_at_most(found, scope.max_traces), scope.until_seq)
 
     def _by_ids(self, trace_ids: Sequence[str], scope: TraceScope) -> Iterator[Sequence[AnyRow]]:
         wanted = sorted({parse_trace_id(trace_id) for trace_id in trace_ids})
@@ -184,11 +184,9 @@ def _check(scope: TraceScope) -> None:
 
 
 def _rows_in(scope: TraceScope) -> AnySelect:
-    query = select(traces.c.trace_key, traces.c.start_ns, traces.c.span_count)
+    query = select(traces.c.trace_key, traces.c.start_ns, traces.c.span_count, traces.c.seq)
     if scope.until_ms is not None:
         query = query.where(traces.c.start_ns < min((scope.until_ms + 1) * 1_000_000, _INT64))
-    if scope.until_seq is not None:
-        query = query.where(traces.c.seq <= scope.until_seq)
     return query
 
 
@@ -211,6 +209,13 @@ def _at_most(
             left -= len(rows)
             if left <= 0:
                 return
+
+
+def _unchanged(
+    pages: Iterator[Sequence[AnyRow]], until_seq: int | None
+) -> Iterator[Sequence[AnyRow]]:
+    for page in pages:
+        yield page if until_seq is None else [row for row in page if row.seq <= until_seq]
 
 
 def _remove(connection: Connection, trace_keys: Sequence[int], until_seq: int | None) -> int:

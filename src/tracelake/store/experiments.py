@@ -1,9 +1,10 @@
 """Experiments in SQL."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tracelake.model.entities import Experiment
@@ -11,7 +12,8 @@ from tracelake.model.errors import AlreadyExists, InvalidInput, NotFound
 from tracelake.store.api import ExperimentPage
 from tracelake.store.database import Database, next_numbers, now_ms
 from tracelake.store.pages import decode_token, encode_token
-from tracelake.store.rows import experiment_of
+from tracelake.store.retention import DAYS_TAG, TRACES_TAG, read_limit
+from tracelake.store.rows import AnyRow, experiment_of
 from tracelake.store.schema import experiments
 
 COUNTER: Final = "experiment"
@@ -25,10 +27,8 @@ class SqlExperiments:
         self._database = database
 
     def create(self, name: str, tags: Mapping[str, str]) -> Experiment:
-        if not name.strip():
-            raise InvalidInput("an experiment needs a name")
-        if len(name) > _NAME_CHARS or "\0" in name:
-            raise InvalidInput(f"an experiment's name has at most {_NAME_CHARS} characters, no NUL")
+        _check_name(name)
+        _check_tags(tags)
         time_ms = now_ms()
         try:
             with self._database.write() as connection:
@@ -44,18 +44,41 @@ class SqlExperiments:
                     )
                 )
         except IntegrityError as error:
-            raise AlreadyExists(f"An experiment named {name!r} exists already") from error
+            raise _taken(name) from error
         return experiment
 
+    def update(
+        self,
+        experiment_id: str,
+        *,
+        name: str | None = None,
+        tags: Mapping[str, str | None] = MappingProxyType({}),
+    ) -> Experiment:
+        if name is not None:
+            _check_name(name)
+        _check_tags(tags)
+        number = _number(experiment_id)
+        try:
+            with self._database.write() as connection:
+                before = _row(connection, number)
+                merged: dict[str, str | None] = {**before.tags, **tags}
+                connection.execute(
+                    update(experiments)
+                    .where(experiments.c.experiment_id == number)
+                    .values(
+                        name=before.name if name is None else name,
+                        tags={key: value for key, value in merged.items() if value is not None},
+                        last_update_time_ms=now_ms(),
+                    )
+                )
+                return experiment_of(_row(connection, number))
+        except IntegrityError as error:
+            raise _taken(name or "") from error
+
     def get(self, experiment_id: str) -> Experiment:
-        if not experiment_id.isdecimal() or len(experiment_id) > 18:
-            raise NotFound(f"No experiment with id {experiment_id!r}: ids are whole numbers")
-        query = select(experiments).where(experiments.c.experiment_id == int(experiment_id))
+        number = _number(experiment_id)
         with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
-        if row is None:
-            raise NotFound(f"No experiment with id {experiment_id}")
-        return experiment_of(row)
+            return experiment_of(_row(connection, number))
 
     def get_by_name(self, name: str) -> Experiment:
         query = select(experiments).where(experiments.c.name == name)
@@ -88,3 +111,36 @@ class SqlExperiments:
             [experiment_of(row) for row in rows],
             encode_token("experiments", (rows[-1].experiment_id,)) if more else None,
         )
+
+
+def _number(experiment_id: str) -> int:
+    if not experiment_id.isdecimal() or len(experiment_id) > 18:
+        raise NotFound(f"No experiment with id {experiment_id!r}: ids are whole numbers")
+    return int(experiment_id)
+
+
+def _row(connection: Connection, number: int) -> AnyRow:
+    query = select(experiments).where(experiments.c.experiment_id == number)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(f"No experiment with id {number}")
+    return row
+
+
+def _taken(name: str) -> AlreadyExists:
+    return AlreadyExists(f"An experiment named {name!r} exists already")
+
+
+def _check_name(name: str) -> None:
+    if not name.strip():
+        raise InvalidInput("an experiment needs a name")
+    if len(name) > _NAME_CHARS or "\0" in name:
+        raise InvalidInput(f"an experiment's name has at most {_NAME_CHARS} characters, no NUL")
+
+
+def _check_tags(tags: Mapping[str, str | None]) -> None:
+    for key, value in tags.items():
+        if "\0" in key or (value is not None and "\0" in value):
+            raise InvalidInput("an experiment's tags cannot hold a NUL character")
+        if key in (DAYS_TAG, TRACES_TAG) and value is not None:
+            read_limit(key, value)

@@ -10,6 +10,7 @@ from tracelake.store.api import (
     Experiments,
     Leases,
     Live,
+    Retention,
     SpanWriter,
     TraceDeletion,
     TraceEditor,
@@ -30,6 +31,7 @@ from tracelake.store.live import SqlLive
 from tracelake.store.migrate import upgrade
 from tracelake.store.reader import SqlTraceReader
 from tracelake.store.registry import AgentRegistry, SqlAgentRegistry
+from tracelake.store.retention import SqlRetention
 from tracelake.store.writer import SqlSpanWriter
 
 
@@ -43,6 +45,7 @@ class Store:
     traces: TraceReader
     editor: TraceEditor
     deletion: TraceDeletion
+    retention: Retention
     assessments: Assessments
     analytics: Analytics
     changes: Changes
@@ -69,6 +72,7 @@ def open_store(url: str) -> Store:
         raise
     compiler, cache = Compiler(is_sqlite=database.is_sqlite), ColumnCache()
     reader = SqlTraceReader(database, TraceFinder(compiler, cache))
+    deletion = SqlTraceDeletion(database, reader)
     return Store(
         database=database,
         experiments=SqlExperiments(database),
@@ -76,7 +80,8 @@ def open_store(url: str) -> Store:
         traces=reader,
         indexer=Indexer(database),
         editor=SqlTraceEditor(database),
-        deletion=SqlTraceDeletion(database, reader),
+        deletion=deletion,
+        retention=SqlRetention(database, deletion),
         assessments=SqlAssessments(database),
         analytics=SqlAnalytics(database, compiler, cache),
         changes=SqlChanges(database),

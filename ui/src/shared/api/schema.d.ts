@@ -147,7 +147,11 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Update Experiment
+         * @description Rename an experiment, set its tags, take tags away (null).
+         */
+        patch: operations["update_experiment_api_v1_experiments__experiment_id__patch"];
         trace?: never;
     };
     "/api/v1/lake": {
@@ -689,6 +693,21 @@ export interface components {
             experiments: components["schemas"]["ExperimentShape"][];
             /** Next Page Token */
             next_page_token: string | null;
+        };
+        /**
+         * ExperimentPatch
+         * @description Tags that are given are set, or taken away where null; others stay.
+         */
+        ExperimentPatch: {
+            /** Name */
+            name?: string | null;
+            /**
+             * Tags
+             * @default {}
+             */
+            tags?: {
+                [key: string]: string | null;
+            };
         };
         /** ExperimentShape */
         ExperimentShape: {
@@ -1449,6 +1468,41 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentShape"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    update_experiment_api_v1_experiments__experiment_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExperimentPatch"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {

@@ -1,0 +1,86 @@
+"""How long and how many: what an experiment keeps in the hot store."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from sqlalchemy import func, select
+
+from tracelake.model.errors import InvalidInput
+from tracelake.store.api import (
+    KeepGoing,
+    RetentionPolicy,
+    Retired,
+    TraceDeletion,
+    TraceScope,
+)
+from tracelake.store.database import Database, now_ms
+from tracelake.store.deletion import always
+from tracelake.store.schema import experiments, traces
+
+DAYS_TAG: Final = "tracelake.retention.days"
+TRACES_TAG: Final = "tracelake.retention.traces"
+_DAY_MS: Final = 86_400_000
+
+
+def read_limit(tag: str, text: str) -> int | None:
+    """The value of a retention tag; None, which keeps all, for 0. Raises InvalidInput."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > 12:
+        raise InvalidInput(f"tag {tag} is {text!r}: it is a whole number, and 0 keeps all")
+    return int(text) or None
+
+
+class SqlRetention:
+    """Implements `Retention`."""
+
+    def __init__(self, database: Database, deletion: TraceDeletion) -> None:
+        self._database = database
+        self._deletion = deletion
+
+    def enforce(
+        self,
+        default: RetentionPolicy,
+        *,
+        synced_seq: Callable[[], int] | None = None,
+        keep_going: KeepGoing = always,
+    ) -> Retired:
+        by_age = by_count = 0
+        until_seq: int | None = None
+        for experiment_id, policy in self._policies(default):
+            if not keep_going():
+                break
+            if synced_seq is not None and until_seq is None:
+                until_seq = synced_seq()
+            if policy.days is not None:
+                scope = TraceScope(
+                    experiment_ids=(str(experiment_id),),
+                    until_ms=now_ms() - policy.days * _DAY_MS,
+                    until_seq=until_seq,
+                )
+                by_age += self._deletion.delete(scope, keep_going).traces
+            surplus = self._surplus(experiment_id, policy)
+            if surplus > 0:
+                scope = TraceScope(
+                    experiment_ids=(str(experiment_id),), until_seq=until_seq, max_traces=surplus
+                )
+                by_count += self._deletion.delete(scope, keep_going).traces
+        return Retired(by_age, by_count)
+
+    def _policies(self, default: RetentionPolicy) -> Iterator[tuple[int, RetentionPolicy]]:
+        """Of the experiments that do not keep all."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(experiments.c.experiment_id, experiments.c.tags)).all()
+        for row in rows:
+            days, count = row.tags.get(DAYS_TAG), row.tags.get(TRACES_TAG)
+            policy = RetentionPolicy(
+                default.days if days is None else read_limit(DAYS_TAG, days),
+                default.traces if count is None else read_limit(TRACES_TAG, count),
+            )
+            if policy != RetentionPolicy():
+                yield row.experiment_id, policy
+
+    def _surplus(self, experiment_id: int, policy: RetentionPolicy) -> int:
+        if policy.traces is None:
+            return 0
+        query = select(func.count()).where(traces.c.experiment_id == experiment_id)
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one() - policy.traces
