@@ -245,7 +245,7 @@ export interface paths {
         put?: never;
         /**
          * Delete Traces
-         * @description Delete traces, oldest first, for at most 20 s; with `more`, ask again for the rest.
+         * @description Delete traces, for at most 20 s; where it answers `more`, ask again for the rest.
          */
         post: operations["delete_traces_api_v1_traces_delete_post"];
         delete?: never;
