@@ -11,6 +11,7 @@ from tracelake.ingest.outcome import Refused
 from tracelake.ingest.prices import PriceTable
 from tracelake.model.anyvalue import to_text
 from tracelake.model.preview import PREVIEW_CHARS, cut, request_preview, response_preview
+from tracelake.model.semconv.failure import ERROR_CHARS, read_error
 from tracelake.model.semconv.read import (
     METADATA_PREFIX,
     TAG_PREFIX,
@@ -90,13 +91,14 @@ class _PartBuilder:
         facts = read_attributes(span.attributes)
         is_root = span.parent_span_id in _NO_ID
         usage = facts.usage
+        status = status_word(span.status)
         self._rows.append(
             SpanRow(
                 span_id=span.span_id,
                 parent_id=None if is_root else span.parent_span_id,
                 name=_clean(span.name, _NAME_CHARS),
                 span_type=_clean(facts.span_type, _KEY_CHARS),
-                status=status_word(span.status),
+                status=status,
                 start_ns=span.start_time_unix_nano,
                 end_ns=span.end_time_unix_nano or None,
                 position=len(self._rows),
@@ -104,6 +106,10 @@ class _PartBuilder:
                 provider=_clean_word(facts.provider),
                 usage=usage,
                 cost=facts.cost or self._prices.cost(facts.model, facts.provider, usage),
+                tool=_clean_word(facts.tool or span.name) if facts.span_type == "TOOL" else None,
+                error=_clean_word(read_error(span, facts), ERROR_CHARS)
+                if status == "ERROR"
+                else None,
             )
         )
         self._sources.append((resource, scope_spans, span))

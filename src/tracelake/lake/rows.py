@@ -174,6 +174,8 @@ def _span_row(info: TraceInfo, span: Span) -> Row:
         "status_message": span.status_message,
         "model": head.model,
         "provider": head.provider,
+        "tool": head.tool,
+        "error": head.error,
         "input_tokens": usage and usage.input_tokens,
         "output_tokens": usage and usage.output_tokens,
         "total_tokens": usage and usage.total_tokens,

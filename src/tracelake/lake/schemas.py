@@ -119,6 +119,8 @@ SPANS: Final = pa.schema(
         ("status_message", _TEXT),
         ("model", _TEXT),
         ("provider", _TEXT),
+        ("tool", _TEXT),
+        ("error", _TEXT),
         ("input_tokens", pa.int64()),
         ("output_tokens", pa.int64()),
         ("total_tokens", pa.int64()),

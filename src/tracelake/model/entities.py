@@ -204,6 +204,10 @@ class SpanHead:
     provider: str | None = None
     token_usage: TokenUsage | None = None
     cost: Cost | None = None
+    tool: str | None = None
+    """Name of the tool that a TOOL span called."""
+    error: str | None = None
+    """What went wrong, on one line, where the status is ERROR."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,8 @@ def span_head_to_json(head: SpanHead) -> JsonObject:
         "status": str(head.status),
         "model": head.model,
         "provider": head.provider,
+        "tool": head.tool,
+        "error": head.error,
         "token_usage": head.token_usage.to_json() if head.token_usage else None,
         "cost": head.cost.to_json() if head.cost else None,
     }

@@ -193,6 +193,10 @@ class SpanHeadShape(BaseModel):
     provider: str | None
     token_usage: Usage | None
     cost: CostShape | None
+    tool: str | None
+    """Name of the tool that a TOOL span called."""
+    error: str | None
+    """What went wrong, on one line, where the status is ERROR."""
 
 
 class SpanShape(SpanHeadShape):

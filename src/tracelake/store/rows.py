@@ -90,6 +90,8 @@ def span_head_of(row: AnyRow, trace_id: str) -> SpanHead:
         provider=row.provider,
         token_usage=usage_of(row),
         cost=cost_of(row),
+        tool=row.tool,
+        error=row.error,
     )
 
 

@@ -189,6 +189,8 @@ def test_every_column_of_a_span(awkward: Lake) -> None:
         "status_message": "it broke",
         "model": "gpt-4o-mini",
         "provider": "openai",
+        "tool": None,
+        "error": "ValueError: it broke",
         "input_tokens": 1000,
         "output_tokens": 200,
         "total_tokens": 1200,

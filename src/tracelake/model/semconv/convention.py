@@ -19,6 +19,10 @@ class Convention:
     outputs: Keys = ()
     model: Keys = ()
     provider: Keys = ()
+    tool: Keys = ()
+    """Keys that hold the name of the tool that a TOOL span called."""
+    error_type: Keys = ()
+    error_message: Keys = ()
     input_tokens: Keys = ()
     output_tokens: Keys = ()
     total_tokens: Keys = ()

@@ -28,6 +28,10 @@ GENAI = Convention(
     outputs=("gen_ai.output.messages", "gen_ai.tool.call.result", "gen_ai.completion"),
     model=("gen_ai.response.model", "gen_ai.request.model"),
     provider=("gen_ai.provider.name", "gen_ai.system"),
+    tool=("gen_ai.tool.name",),
+    # OpenTelemetry's general names, which the GenAI conventions refer to.
+    error_type=("error.type", "exception.type"),
+    error_message=("exception.message", "error.message"),
     input_tokens=("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
     output_tokens=("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
     total_tokens=("gen_ai.usage.total_tokens",),

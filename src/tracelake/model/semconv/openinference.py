@@ -25,6 +25,7 @@ OPENINFERENCE = Convention(
         "embedding.model_name",
     ),
     provider=("llm.provider", "llm.system"),
+    tool=("tool.name",),
     input_tokens=("llm.token_count.prompt",),
     output_tokens=("llm.token_count.completion",),
     total_tokens=("llm.token_count.total",),

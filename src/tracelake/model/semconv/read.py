@@ -43,6 +43,9 @@ _ROLES: Final = (
     "outputs",
     "model",
     "provider",
+    "tool",
+    "error_type",
+    "error_message",
     "input_tokens",
     "output_tokens",
     "total_tokens",
@@ -59,6 +62,9 @@ _ROLES: Final = (
     _OUTPUTS,
     _MODEL,
     _PROVIDER,
+    _TOOL,
+    _ERROR_TYPE,
+    _ERROR_MESSAGE,
     _INPUT_TOKENS,
     _OUTPUT_TOKENS,
     _TOTAL_TOKENS,
@@ -95,6 +101,9 @@ class SpanFacts:
     span_type: str = SpanType.UNKNOWN
     model: str | None = None
     provider: str | None = None
+    tool: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
     usage: TokenUsage | None = None
     cost: Cost | None = None
     """Only where the span itself carries one."""
@@ -133,6 +142,9 @@ def read_attributes(attributes: Iterable[KeyValue]) -> SpanFacts:
     facts.outputs = best[_OUTPUTS]
     facts.model = _word(best[_MODEL])
     facts.provider = _word(best[_PROVIDER])
+    facts.tool = _word(best[_TOOL])
+    facts.error_type = _word(best[_ERROR_TYPE])
+    facts.error_message = _word(best[_ERROR_MESSAGE])
     facts.session = _word(best[_SESSION])
     facts.user = _word(best[_USER])
     facts.usage = _usage(best)

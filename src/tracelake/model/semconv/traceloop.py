@@ -17,6 +17,7 @@ TRACELOOP = Convention(
     },
     inputs=("traceloop.entity.input",),
     outputs=("traceloop.entity.output",),
+    tool=("traceloop.entity.name",),
     total_tokens=("llm.usage.total_tokens",),
     session=("traceloop.association.properties.session_id",),
     user=("traceloop.association.properties.user_id",),

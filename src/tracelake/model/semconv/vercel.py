@@ -31,6 +31,7 @@ VERCEL = Convention(
     ),
     model=("ai.response.model", "ai.model.id"),
     provider=("ai.model.provider",),
+    tool=("ai.toolCall.name",),
     input_tokens=("ai.usage.inputTokens", "ai.usage.promptTokens"),
     output_tokens=("ai.usage.outputTokens", "ai.usage.completionTokens"),
     total_tokens=("ai.usage.totalTokens",),

@@ -930,6 +930,8 @@ export interface components {
             cost: components["schemas"]["CostShape"] | null;
             /** End Time Unix Nano */
             end_time_unix_nano: number | null;
+            /** Error */
+            error: string | null;
             /** Model */
             model: string | null;
             /** Name */
@@ -950,6 +952,8 @@ export interface components {
              */
             status: "UNSET" | "OK" | "ERROR";
             token_usage: components["schemas"]["Usage"] | null;
+            /** Tool */
+            tool: string | null;
             /** Trace Id */
             trace_id: string;
         };
@@ -986,6 +990,8 @@ export interface components {
             cost: components["schemas"]["CostShape"] | null;
             /** End Time Unix Nano */
             end_time_unix_nano: number | null;
+            /** Error */
+            error: string | null;
             /** Events */
             events: components["schemas"]["SpanEventShape"][];
             /** Inputs */
@@ -1023,6 +1029,8 @@ export interface components {
             /** Status Message */
             status_message: string;
             token_usage: components["schemas"]["Usage"] | null;
+            /** Tool */
+            tool: string | null;
             /** Trace Id */
             trace_id: string;
         };
