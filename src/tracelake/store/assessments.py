@@ -8,12 +8,13 @@ from sqlalchemy import Connection, delete, select, update
 
 from tracelake.model.entities import Assessment
 from tracelake.model.errors import InvalidInput, NotFound
+from tracelake.model.filters.evaluate import SESSION_KEY
 from tracelake.model.ids import format_trace_id, new_assessment_id, parse_span_id
 from tracelake.store.api import AssessmentChange, NewAssessment
 from tracelake.store.database import Database, now_ms
 from tracelake.store.editor import touch, trace_row
 from tracelake.store.rows import AnyRow, assessment_of
-from tracelake.store.schema import assessments, spans
+from tracelake.store.schema import assessments, spans, traces
 
 _CHANGEABLE: Final = frozenset({"name", "value", "error", "rationale", "metadata", "valid"})
 _NAME_CHARS: Final = 250
@@ -118,6 +119,23 @@ def assessments_of(
         for row in rows:
             found.setdefault(row.trace_key, []).append(assessment_of(row, trace_ids[row.trace_key]))
     return found
+
+
+def session_assessments(connection: Connection, trace: AnyRow) -> list[Assessment]:
+    """Valid assessments of the trace's whole session, from all its traces in this experiment."""
+    if trace.session_id is None:
+        return []
+    query = (
+        select(assessments, traces.c.trace_id)
+        .join(traces, assessments.c.trace_key == traces.c.trace_key)
+        .where(
+            traces.c.session_id == trace.session_id,
+            traces.c.experiment_id == trace.experiment_id,
+            assessments.c.assessment_metadata[SESSION_KEY].as_string() == trace.session_id,
+            assessments.c.valid,
+        )
+    )
+    return [assessment_of(row, format_trace_id(row.trace_id)) for row in connection.execute(query)]
 
 
 def _row(connection: Connection, trace_key: int, assessment_id: str, trace_id: str) -> AnyRow:

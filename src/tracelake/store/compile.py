@@ -3,20 +3,31 @@
 SQL decides what it can decide alike on SQLite and PostgreSQL. What it cannot (payloads, regular
 expressions, assessment values) is left open so that the SQL lets through at least every trace that
 matches; `evaluate` then decides. `Compiled.exact` says whether that second look is needed.
+How one comparison looks in SQL stands in `comparisons.py`.
 """
 
-import math
-import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, not_, or_, select, true
+from sqlalchemy import BigInteger, and_, exists, false, func, literal, not_, or_, select, true
 
+from tracelake.model.filters.evaluate import SESSION_KEY
+from tracelake.model.filters.fields import TRACE_FIELDS, Kind
 from tracelake.model.filters.tree import And, Clause, Entity, Node, Not, OnSpan, Op, Or
 from tracelake.model.ids import TRACE_PREFIX
+from tracelake.store.comparisons import (
+    Comparisons,
+    Condition,
+    compare_decimal,
+    compare_integer,
+    json_text,
+    null_check,
+)
+from tracelake.store.rows import SCHEMA_VERSION
 from tracelake.store.schema import assessments, spans, traces
 
-Condition = ColumnElement[bool]
+_MS: Final = 1_000_000
+_NO_NS: Final = literal(0, BigInteger)
 
 _TEXT_COLUMNS: Final = {
     "status": traces.c.state,
@@ -24,22 +35,48 @@ _TEXT_COLUMNS: Final = {
     "client_request_id": traces.c.client_request_id,
     "user": traces.c.user_id,
     "session": traces.c.session_id,
+    "run_id": traces.c.trace_metadata["mlflow.sourceRun"].as_string(),
 }
-_SPAN_COLUMNS: Final = {
+_LINKED_PROMPTS: Final = traces.c.tags["mlflow.linkedPrompts"].as_string()
+_INTEGER_COLUMNS: Final = {
+    "tokens": traces.c.total_tokens,
+    "input_tokens": traces.c.input_tokens,
+    "output_tokens": traces.c.output_tokens,
+    "end_time_ms": traces.c.start_ns // _MS
+    + func.coalesce(traces.c.end_ns - traces.c.start_ns, _NO_NS) // _MS,
+}
+_MS_COLUMNS: Final = {
+    "timestamp_ms": traces.c.start_ns,
+    "execution_time_ms": traces.c.end_ns - traces.c.start_ns,
+}
+_SPAN_TEXTS: Final = {
     "name": spans.c.name,
     "type": spans.c.span_type,
     "status": spans.c.status,
+    "model": spans.c.model,
+    "provider": spans.c.provider,
+    "tool": spans.c.tool,
+    "error": spans.c.error,
+}
+_SPAN_INTEGERS: Final = {
+    "tokens": spans.c.total_tokens,
+    "input_tokens": spans.c.input_tokens,
+    "output_tokens": spans.c.output_tokens,
+}
+_SPAN_DECIMALS: Final = {
+    "duration_ms": (spans.c.end_ns - spans.c.start_ns) / literal(1e6),
+    "cost": spans.c.total_cost,
 }
 # Keys that `rows.trace_of` answers from columns.
 _COLUMN_METADATA: Final = {
     "mlflow.trace.session": traces.c.session_id,
     "mlflow.trace.user": traces.c.user_id,
+    "mlflow.trace_schema.version": literal(SCHEMA_VERSION),
 }
-_COMPUTED_METADATA: Final = frozenset(
-    {"mlflow.trace.tokenUsage", "mlflow.trace.cost", "mlflow.trace_schema.version"}
-)
-_MS: Final = 1_000_000
-_INT64: Final = 2**63 - 1
+_COMPUTED_METADATA: Final = {
+    "mlflow.trace.tokenUsage": traces.c.total_tokens,
+    "mlflow.trace.cost": traces.c.total_cost,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +90,7 @@ class Compiler:
     """Compiles for one engine."""
 
     def __init__(self, *, is_sqlite: bool) -> None:
-        self._is_sqlite = is_sqlite
+        self._comparisons = Comparisons(is_sqlite=is_sqlite)
 
     def compile(self, node: Node) -> Compiled:
         open_clauses: list[Clause] = []
@@ -71,92 +108,96 @@ class Compiler:
                 inside = self._node(item, not positive, still_open)
                 return not_(func.coalesce(inside, false()))
             case OnSpan(item):
-                found: list[Clause] = []
-                inside = self._node(item, positive, found)
-                still_open.extend(found)
-                return exists(
-                    select(spans.c.span_id).where(spans.c.trace_key == traces.c.trace_key, inside)
-                )
+                return _some_span(self._node(item, positive, still_open))
             case Clause():
                 condition = self._clause(node)
                 if condition is not None:
                     return condition
                 still_open.append(node)
-                return self._guess(node) if positive else false()
+                return self._most(node) if positive else self._least(node)
 
     def _clause(self, clause: Clause) -> Condition | None:
         """The clause in SQL, exactly; None where SQL cannot tell."""
         match clause.entity:
-            case Entity.ATTRIBUTE if clause.key == "request_id":
-                return self._request_id(clause)
-            case Entity.ATTRIBUTE if clause.key in _TEXT_COLUMNS:
-                return self._text(_TEXT_COLUMNS[clause.key], clause)
-            case Entity.ATTRIBUTE if clause.key == "timestamp_ms":
-                return _whole_ms(traces.c.start_ns, clause)
-            case Entity.ATTRIBUTE if clause.key == "execution_time_ms":
-                return _whole_ms(traces.c.end_ns - traces.c.start_ns, clause)
-            case Entity.ATTRIBUTE if clause.key == "end_time_ms":
-                return None
-            case Entity.ATTRIBUTE if clause.key == "run_id":
-                return self._text(self._json(traces.c.trace_metadata, "mlflow.sourceRun"), clause)
-            case Entity.TAG if clause.key == "mlflow.traceName":
-                return self._text(traces.c.name, clause)
-            case Entity.TAG:
-                return self._text(self._json(traces.c.tags, clause.key), clause)
-            case Entity.METADATA if clause.key in _COLUMN_METADATA:
-                return self._text(_COLUMN_METADATA[clause.key], clause)
-            case Entity.METADATA if clause.key not in _COMPUTED_METADATA:
-                return self._text(self._json(traces.c.trace_metadata, clause.key), clause)
-            case Entity.SPAN if clause.key in _SPAN_COLUMNS:
-                return self._text(_SPAN_COLUMNS[clause.key], clause)
+            case Entity.ATTRIBUTE:
+                return self._attribute(clause)
+            case Entity.METADATA if clause.key in _COMPUTED_METADATA:
+                column = _COMPUTED_METADATA[clause.key]
+                return null_check(column, clause.op)
+            case Entity.SPAN if clause.key in _SPAN_INTEGERS:
+                return compare_integer(_SPAN_INTEGERS[clause.key], clause)
+            case Entity.SPAN if clause.key in _SPAN_DECIMALS:
+                return compare_decimal(_SPAN_DECIMALS[clause.key], clause)
             case Entity.FEEDBACK | Entity.EXPECTATION if clause.op is Op.IS_NOT_NULL:
                 return _has_assessment(clause)
             case Entity.FEEDBACK | Entity.EXPECTATION if clause.op is Op.IS_NULL:
                 return not_(_has_assessment(clause))
+            case Entity.ISSUE:
+                return _has_assessment(clause)
             case _:
-                return None
+                column = _text(clause)
+                return None if column is None else self._text(column, clause)
 
-    def _guess(self, clause: Clause) -> Condition:
+    def _text(self, column: Any, clause: Clause) -> Condition | None:
+        return self._comparisons.text(column, clause.op, clause.value)
+
+    def _attribute(self, clause: Clause) -> Condition | None:
+        key = clause.key
+        if TRACE_FIELDS[key] is Kind.VALUES:
+            return self._values(clause)
+        if key == "request_id":
+            return self._request_id(clause)
+        if key in _MS_COLUMNS:
+            return compare_integer(_MS_COLUMNS[key], clause, unit=_MS)
+        if key in _INTEGER_COLUMNS:
+            return compare_integer(_INTEGER_COLUMNS[key], clause)
+        if key == "cost":
+            return compare_decimal(traces.c.total_cost, clause)
+        column = _text(clause)
+        return None if column is None else self._text(column, clause)
+
+    def _values(self, clause: Clause) -> Condition | None:
+        """What any span says; != and NOT IN hold when something is said, and never that."""
+        column, op = _SPAN_TEXTS[clause.key], clause.op
+        if op is Op.IS_NULL:
+            return not_(_some_span(column.is_not(None)))
+        if op in _OPPOSITE:
+            same = self._comparisons.text(column, _OPPOSITE[op], clause.value)
+            if same is None:
+                return None
+            return and_(_some_span(column.is_not(None)), not_(_some_span(same)))
+        inside = self._comparisons.text(column, op, clause.value)
+        return None if inside is None else _some_span(inside)
+
+    def _most(self, clause: Clause) -> Condition:
         """A condition that holds wherever an open clause may hold."""
         if clause.entity in (Entity.FEEDBACK, Entity.EXPECTATION):
             return _has_assessment(clause)
-        return true()
-
-    def _text(self, column: ColumnElement[Any] | None, clause: Clause) -> Condition | None:
+        if clause.entity is Entity.METADATA and clause.key in _COMPUTED_METADATA:
+            return _COMPUTED_METADATA[clause.key].is_not(None)
+        if clause.entity is Entity.ATTRIBUTE and clause.key == "prompt":
+            return _LINKED_PROMPTS.is_not(None)
+        if clause.entity is Entity.ATTRIBUTE and TRACE_FIELDS[clause.key] is Kind.VALUES:
+            column = _SPAN_TEXTS[clause.key]
+            return _some_span(self._comparisons.most(column, clause.op, clause.value))
+        column = _text(clause)
         if column is None:
-            return None
-        value: Any = clause.value
-        if isinstance(value, str) and "\0" in value:
-            # PostgreSQL takes no NUL in a parameter, and no column holds one.
-            return None
-        match clause.op:
-            case Op.EQ:
-                return column == value
-            case Op.NE:
-                return column != value
-            case Op.IN:
-                return column.in_(value) if not any("\0" in item for item in value) else None
-            case Op.NOT_IN:
-                return column.not_in(value) if not any("\0" in item for item in value) else None
-            case Op.LIKE:
-                return column.like(_like_in_sql(value), escape="\\")
-            case Op.ILIKE if self._is_sqlite:
-                # There lower() is Python's own; PostgreSQL's depends on the locale of the database.
-                return func.lower(column).like(_like_in_sql(value.lower()), escape="\\")
-            case Op.IS_NULL:
-                return column.is_(None)
-            case Op.IS_NOT_NULL:
-                return column.is_not(None)
-            case _:
-                return None
+            return true()
+        return self._comparisons.most(column, clause.op, clause.value)
 
-    def _json(self, column: Any, key: str) -> ColumnElement[Any] | None:
-        """The text at `key` of a JSON column. None for keys that SQLite's paths cannot name."""
-        if '"' in key or "\\" in key or "\0" in key:
-            return None
-        return column[key].as_string()
+    def _least(self, clause: Clause) -> Condition:
+        """A condition that holds only where an open clause holds."""
+        if clause.entity is Entity.ATTRIBUTE and TRACE_FIELDS[clause.key] is Kind.VALUES:
+            column = _SPAN_TEXTS[clause.key]
+            return _some_span(self._comparisons.least(column, clause.op, clause.value))
+        column = _text(clause)
+        if column is None:
+            return false()
+        return self._comparisons.least(column, clause.op, clause.value)
 
     def _request_id(self, clause: Clause) -> Condition | None:
+        if clause.op in (Op.IS_NULL, Op.IS_NOT_NULL):
+            return null_check(traces.c.trace_id, clause.op)
         if clause.op not in (Op.EQ, Op.NE, Op.IN, Op.NOT_IN):
             return None
         wanted = clause.value if isinstance(clause.value, tuple) else (str(clause.value),)
@@ -165,9 +206,30 @@ class Compiler:
         return inside if clause.op in (Op.EQ, Op.IN) else not_(inside)
 
 
-def _like_in_sql(pattern: str) -> str:
-    """The same pattern where a backslash escapes whatever follows, itself too."""
-    return re.sub(r"\\(?![%_])", r"\\\\", pattern)
+_OPPOSITE: Final = {Op.NE: Op.EQ, Op.NOT_IN: Op.IN}
+
+
+def _text(clause: Clause) -> Any | None:
+    """The text expression that a clause compares; None where SQL has none."""
+    match clause.entity:
+        case Entity.ATTRIBUTE:
+            return _TEXT_COLUMNS.get(clause.key)
+        case Entity.TAG if clause.key == "mlflow.traceName":
+            return traces.c.name
+        case Entity.TAG:
+            return json_text(traces.c.tags, clause.key)
+        case Entity.METADATA if clause.key in _COLUMN_METADATA:
+            return _COLUMN_METADATA[clause.key]
+        case Entity.METADATA if clause.key not in _COMPUTED_METADATA:
+            return json_text(traces.c.trace_metadata, clause.key)
+        case Entity.SPAN:
+            return _SPAN_TEXTS.get(clause.key)
+        case _:
+            return None
+
+
+def _some_span(condition: Condition) -> Condition:
+    return exists(select(spans.c.span_id).where(spans.c.trace_key == traces.c.trace_key, condition))
 
 
 def _trace_id_bytes(text: str) -> bytes | None:
@@ -181,46 +243,26 @@ def _trace_id_bytes(text: str) -> bytes | None:
 
 
 def _has_assessment(clause: Clause) -> Condition:
-    return exists(
+    """Whether the trace, or its whole session through another of its traces, was assessed so."""
+    name = str(clause.value) if clause.entity is Entity.ISSUE else clause.key
+    named = and_(
+        assessments.c.kind == str(clause.entity),
+        assessments.c.name == name.replace("\0", "\ufffd"),
+        assessments.c.valid,
+    )
+    other = traces.alias("of_session")
+    own = exists(
         select(assessments.c.assessment_id).where(
-            assessments.c.trace_key == traces.c.trace_key,
-            assessments.c.kind == str(clause.entity),
-            assessments.c.name == clause.key.replace("\0", "\ufffd"),
-            assessments.c.valid,
+            assessments.c.trace_key == traces.c.trace_key, named
         )
     )
-
-
-def _whole_ms(column: ColumnElement[int], clause: Clause) -> Condition:
-    """Compare whole milliseconds of a nanosecond column, as ranges that an index can serve."""
-    value: Any = clause.value
-    low = math.ceil(value) * _MS
-    above = (math.floor(value) + 1) * _MS
-    is_whole = value == math.floor(value)
-    match clause.op:
-        case Op.GE:
-            return _at_least(column, low)
-        case Op.GT:
-            return _at_least(column, above)
-        case Op.LT:
-            return _below(column, low)
-        case Op.LE:
-            return _below(column, above)
-        case Op.EQ:
-            return and_(_at_least(column, low), _below(column, above)) if is_whole else false()
-        case _:
-            if not is_whole:
-                return column.is_not(None)
-            return or_(_below(column, low), _at_least(column, above))
-
-
-def _at_least(column: ColumnElement[int], bound: int) -> Condition:
-    return column >= bound if bound <= _INT64 else and_(column.is_not(None), false())
-
-
-def _below(column: ColumnElement[int], bound: int) -> Condition:
-    return column < bound if -_INT64 <= bound <= _INT64 else _outside(column, bound)
-
-
-def _outside(column: ColumnElement[int], bound: int) -> Condition:
-    return column.is_not(None) if bound > 0 else false()
+    session = exists(
+        select(assessments.c.assessment_id).where(
+            other.c.session_id == traces.c.session_id,
+            other.c.experiment_id == traces.c.experiment_id,
+            assessments.c.trace_key == other.c.trace_key,
+            assessments.c.assessment_metadata[SESSION_KEY].as_string() == traces.c.session_id,
+            named,
+        )
+    )
+    return or_(own, session)

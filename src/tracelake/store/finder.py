@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
-from tracelake.model.entities import Span, TraceInfo
+from tracelake.model.entities import Assessment, Span, TraceInfo
 from tracelake.model.errors import InvalidInput
-from tracelake.model.filters.evaluate import matches
+from tracelake.model.filters.evaluate import Evidence, matches
 from tracelake.model.filters.tree import Node
 from tracelake.model.ids import format_trace_id
-from tracelake.store.assessments import assessments_of
+from tracelake.store.assessments import assessments_of, session_assessments
 from tracelake.store.compile import Compiled, Compiler
 from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.search import Hits, find, is_for_index
@@ -88,7 +88,10 @@ def passes(connection: Connection, tree: Node, row: AnyRow, info: TraceInfo) -> 
             loaded.append(trace_spans(connection, row.trace_key, info.trace_id))
         return loaded[0]
 
-    return matches(tree, info, spans_once)
+    def of_session() -> list[Assessment]:
+        return session_assessments(connection, row)
+
+    return matches(tree, Evidence(info, spans_once, of_session))
 
 
 def infos_of(

@@ -4,10 +4,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, false, or_
+from sqlalchemy import ColumnElement, Text, and_, false, func, or_
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from tracelake.model.errors import InvalidInput
-from tracelake.model.filters.fields import NUMERIC_ATTRIBUTES, STRING_ATTRIBUTES
+from tracelake.model.filters.fields import nearest, trace_field
 from tracelake.store.pages import decode_token, encode_token
 from tracelake.store.rows import AnyRow
 from tracelake.store.schema import traces
@@ -17,21 +19,50 @@ _ITEM: Final = re.compile(
     r"(?:`(?P<quoted>[^`]+)`|(?P<key>[\w.\-/:]+))(?:\s+(?P<way>ASC|DESC))?\s*\Z",
     re.IGNORECASE,
 )
-_DURATION: Final = traces.c.end_ns - traces.c.start_ns
-_COLUMNS: Final[dict[str, ColumnElement[Any]]] = {
+
+
+class _ByCodePoint(FunctionElement[str]):
+    """A text that both engines order alike: PostgreSQL would follow the database's locale."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(_ByCodePoint)
+def _plain(element: Any, compiler: Any, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(_ByCodePoint, "postgresql")
+def _in_c(element: Any, compiler: Any, **options: Any) -> str:
+    return f'({compiler.process(element.clauses, **options)} COLLATE "C")'
+
+
+_NUMBERS: Final[dict[str, ColumnElement[Any]]] = {
     "experiment_id": traces.c.experiment_id,
     "timestamp_ms": traces.c.start_ns,
-    "execution_time_ms": _DURATION,
-    "end_time_ms": traces.c.end_ns,
+    "execution_time_ms": traces.c.end_ns - traces.c.start_ns,
+    "end_time_ms": func.coalesce(traces.c.end_ns, traces.c.start_ns),
+    "tokens": traces.c.total_tokens,
+    "input_tokens": traces.c.input_tokens,
+    "output_tokens": traces.c.output_tokens,
+    "cost": traces.c.total_cost,
+}
+_TEXTS: Final[dict[str, ColumnElement[Any]]] = {
     "status": traces.c.state,
     "name": traces.c.name,
-    "request_id": traces.c.trace_id,
     "run_id": traces.c.trace_metadata["mlflow.sourceRun"].as_string(),
     "client_request_id": traces.c.client_request_id,
     "user": traces.c.user_id,
     "session": traces.c.session_id,
 }
-_NEVER_NULL: Final = frozenset({"experiment_id", "timestamp_ms", "status", "request_id"})
+_NEVER_NULL: Final = frozenset({"experiment_id", "timestamp_ms", "end_time_ms", "status"})
+_RESERVED: Final = frozenset({"mlflow.trace.tokenUsage", "mlflow.trace.cost"})
+_COLUMN_METADATA: Final = {
+    "mlflow.trace.session": "session",
+    "mlflow.trace.user": "user",
+    "mlflow.sourceRun": "run_id",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +71,8 @@ class _Key:
     column: ColumnElement[Any]
     descending: bool
     nullable: bool
+    values: type | tuple[type, ...]
+    """What a page token may hold for this key."""
 
 
 class TraceOrder:
@@ -47,10 +80,8 @@ class TraceOrder:
 
     def __init__(self, order_by: tuple[str, ...]) -> None:
         """Raises InvalidInput for a key that cannot be ordered by."""
-        keys = [_parse(item) for item in order_by] or [
-            _Key("timestamp_ms", traces.c.start_ns, True, False)
-        ]
-        self._keys = [*keys, _Key("request_id", traces.c.trace_id, False, False)]
+        keys = [_parse(item) for item in order_by] or [_number("timestamp_ms", True)]
+        self._keys = [*keys, _Key("request_id", traces.c.trace_id, False, False, str)]
         self.name = ",".join(f"{key.name}{' DESC' if key.descending else ''}" for key in keys)
 
     def columns(self) -> list[ColumnElement[Any]]:
@@ -81,8 +112,7 @@ class TraceOrder:
 
     def after(self, token: str, scope: str) -> ColumnElement[bool]:
         """The condition of rows that come after a token. Raises InvalidInput."""
-        types = [(str, int, float, type(None))] * len(self._keys)
-        told = decode_token(token, scope + self.name, types)
+        told = decode_token(token, scope + self.name, [key.values for key in self._keys])
         values = [_from_json(value, key) for value, key in zip(told, self._keys, strict=True)]
         alternatives: list[ColumnElement[bool]] = []
         for n, key in enumerate(self._keys):
@@ -105,17 +135,45 @@ def _parse(item: str) -> _Key:
     key = match["quoted"] or match["key"]
     entity = (match["entity"] or "").lower().removeprefix("request_").rstrip("s")
     if entity in ("tag", "metadata"):
-        if '"' in key or "\\" in key:
-            raise InvalidInput(f"order_by {item!r}: a quote or backslash in a key is not supported")
-        source = traces.c.tags if entity == "tag" else traces.c.trace_metadata
-        return _Key(f"{entity}.{key}", source[key].as_string(), descending, True)
-    name = NUMERIC_ATTRIBUTES.get(key) or STRING_ATTRIBUTES.get(key) or key
-    column = _COLUMNS.get(name)
-    if column is None:
-        raise InvalidInput(
-            f"order_by {item!r}: use one of {', '.join(_COLUMNS)}, tag.<key>, metadata.<key>"
-        )
-    return _Key(name, column, descending, name not in _NEVER_NULL)
+        return _stored_key(item, entity, key, descending)
+    name = key if key == "experiment_id" else trace_field(key)
+    if name == "request_id":
+        return _Key(name, traces.c.trace_id, descending, False, str)
+    if name in _NUMBERS:
+        return _number(name, descending)
+    if name in _TEXTS:
+        return _text(name, _TEXTS[name], descending)
+    known = [*_NUMBERS, *_TEXTS, "request_id"]
+    raise InvalidInput(
+        f"order_by {item!r}: not a key to order by{nearest(key, known)}; "
+        f"use one of {', '.join(known)}, tag.<key>, metadata.<key>"
+    )
+
+
+def _stored_key(item: str, entity: str, key: str, descending: bool) -> _Key:
+    if '"' in key or "\\" in key or "\0" in key:
+        raise InvalidInput(f"order_by {item!r}: a quote or backslash in a key is not supported")
+    if entity == "tag":
+        column = traces.c.name if key == "mlflow.traceName" else traces.c.tags[key].as_string()
+        return _text(f"tag.{key}", column, descending)
+    if key in _RESERVED:
+        raise InvalidInput(f"order_by {item!r}: this is a JSON text; order by tokens or cost")
+    if key in _COLUMN_METADATA:
+        return _text(f"metadata.{key}", _TEXTS[_COLUMN_METADATA[key]], descending)
+    return _text(f"metadata.{key}", traces.c.trace_metadata[key].as_string(), descending)
+
+
+def _number(name: str, descending: bool) -> _Key:
+    nullable = name not in _NEVER_NULL
+    values = (int, float, type(None)) if nullable else int
+    return _Key(name, _NUMBERS[name], descending, nullable, values)
+
+
+def _text(name: str, column: ColumnElement[Any], descending: bool) -> _Key:
+    nullable = name not in _NEVER_NULL
+    return _Key(
+        name, _ByCodePoint(column), descending, nullable, (str, type(None)) if nullable else str
+    )
 
 
 def _same(key: _Key, value: Any) -> ColumnElement[bool]:
@@ -137,8 +195,8 @@ def _from_json(value: Any, key: _Key) -> Any:
     if key.name == "request_id":
         try:
             return bytes.fromhex(value)
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             raise InvalidInput("page_token is not one that this server gave out") from error
-    if value is None and not key.nullable:
+    if isinstance(value, str) and "\0" in value:
         raise InvalidInput("page_token is not one that this server gave out")
     return value

@@ -4,32 +4,46 @@ A comparison with something that is not there is false, and NOT is the opposite 
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 from tracelake.model.entities import Assessment, JsonValue, Span, TraceInfo
+from tracelake.model.filters.fields import TRACE_FIELDS, Kind
 from tracelake.model.filters.patterns import like, regular
 from tracelake.model.filters.tree import And, Clause, Entity, Node, Not, OnSpan, Op, Or
 from tracelake.model.ids import TRACE_PREFIX
 from tracelake.model.jsonvalue import as_list, as_object, objects_in
 from tracelake.model.text import storable
 
-Spans = Callable[[], Sequence[Span]]
+SESSION_KEY: Final = "mlflow.trace.session"
+"""An assessment whose metadata names its trace's session under this key speaks of all of it."""
 
 
-def matches(node: Node, info: TraceInfo, spans: Spans) -> bool:
-    """Whether the trace matches. `spans` is called only when a clause needs the payloads."""
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a filter is decided on. What costs a read is a function, called only when needed."""
+
+    info: TraceInfo
+    """With its valid assessments."""
+    spans: Callable[[], Sequence[Span]]
+    of_session: Callable[[], Sequence[Assessment]]
+    """Valid assessments, of any trace of this one's session, that speak of the whole session."""
+
+
+def matches(node: Node, told: Evidence) -> bool:
+    """Whether the trace matches."""
     match node:
         case And(items):
-            return all(matches(item, info, spans) for item in items)
+            return all(matches(item, told) for item in items)
         case Or(items):
-            return any(matches(item, info, spans) for item in items)
+            return any(matches(item, told) for item in items)
         case Not(item):
-            return not matches(item, info, spans)
+            return not matches(item, told)
         case OnSpan(item):
-            return any(_span_matches(item, span) for span in spans())
+            return any(_span_matches(item, span) for span in told.spans())
         case Clause():
-            return _clause_matches(node, info, spans)
+            return _clause_matches(node, told)
 
 
 def compare(op: Op, found: Any, wanted: Any) -> bool:
@@ -65,22 +79,39 @@ def compare(op: Op, found: Any, wanted: Any) -> bool:
             return regular(wanted)(found)
 
 
-def _clause_matches(clause: Clause, info: TraceInfo, spans: Spans) -> bool:
+def compare_any(op: Op, found: Collection[str], wanted: Any) -> bool:
+    """One comparison with a set: one value is enough, but != and NOT IN speak of all of them."""
+    match op:
+        case Op.IS_NULL:
+            return not found
+        case Op.IS_NOT_NULL:
+            return bool(found)
+        case Op.NE | Op.NOT_IN:
+            return bool(found) and all(compare(op, value, wanted) for value in found)
+        case _:
+            return any(compare(op, value, wanted) for value in found)
+
+
+def _clause_matches(clause: Clause, told: Evidence) -> bool:
+    info = told.info
     match clause.entity:
         case Entity.TAG:
             return compare(clause.op, info.tags.get(clause.key), clause.value)
         case Entity.METADATA:
             return compare(clause.op, info.trace_metadata.get(clause.key), clause.value)
-        case Entity.FEEDBACK | Entity.EXPECTATION:
-            return _assessed(clause, info.assessments)
+        case Entity.FEEDBACK | Entity.EXPECTATION | Entity.ISSUE:
+            return _assessed(clause, told)
+        case Entity.ATTRIBUTE if TRACE_FIELDS[clause.key] is Kind.VALUES:
+            found = {getattr(span.head, clause.key) for span in told.spans()}
+            return compare_any(clause.op, found - {None}, clause.value)
         case Entity.ATTRIBUTE if clause.key == "text":
-            return any(compare(clause.op, _content(span), clause.value) for span in spans())
+            return any(compare(clause.op, content_of(span), clause.value) for span in told.spans())
         case Entity.ATTRIBUTE if clause.key == "prompt":
             return _links_prompt(info, str(clause.value))
         case Entity.ATTRIBUTE:
             wanted = clause.value
             if clause.key == "request_id":
-                wanted = _with_prefix(wanted) if clause.op in (Op.EQ, Op.NE) else wanted
+                wanted = _with_prefix(clause.op, wanted)
             return compare(clause.op, _attribute(info, clause.key), wanted)
         case _:
             return False
@@ -97,6 +128,12 @@ def _attribute(info: TraceInfo, key: str) -> JsonValue:
             return duration_ms
         case "end_time_ms":
             return start_ms + (duration_ms or 0)
+        case "tokens":
+            return info.token_usage and info.token_usage.total_tokens
+        case "input_tokens" | "output_tokens":
+            return info.token_usage and getattr(info.token_usage, key)
+        case "cost":
+            return info.cost and info.cost.total_cost
         case "status":
             return str(info.state)
         case "request_id":
@@ -109,8 +146,11 @@ def _attribute(info: TraceInfo, key: str) -> JsonValue:
             return getattr(info, key)
 
 
-def _with_prefix(wanted: Any) -> Any:
-    return wanted if wanted.startswith(TRACE_PREFIX) else TRACE_PREFIX + wanted
+def _with_prefix(op: Op, wanted: Any) -> Any:
+    """Trace ids may be written without their prefix, save in patterns."""
+    if op in (Op.IN, Op.NOT_IN):
+        return tuple(TRACE_PREFIX + item.removeprefix(TRACE_PREFIX) for item in wanted)
+    return TRACE_PREFIX + wanted.removeprefix(TRACE_PREFIX) if op in (Op.EQ, Op.NE) else wanted
 
 
 def _span_matches(node: Node, span: Span) -> bool:
@@ -127,19 +167,29 @@ def _span_matches(node: Node, span: Span) -> bool:
             return False
 
 
-def _span_field(span: Span, key: str) -> str:
+def _span_field(span: Span, key: str) -> JsonValue:
+    head = span.head
     match key:
-        case "name":
-            return span.head.name
         case "type":
-            return span.head.span_type
+            return head.span_type
         case "status":
-            return str(span.head.status)
+            return str(head.status)
+        case "duration_ms":
+            end_ns = head.end_time_ns
+            return None if end_ns is None else (end_ns - head.start_time_ns) / 1e6
+        case "tokens":
+            return head.token_usage and head.token_usage.total_tokens
+        case "input_tokens" | "output_tokens":
+            return head.token_usage and getattr(head.token_usage, key)
+        case "cost":
+            return head.cost and head.cost.total_cost
+        case "content":
+            return content_of(span)
         case _:
-            return _content(span)
+            return getattr(head, key)
 
 
-def _content(span: Span) -> str:
+def content_of(span: Span) -> str:
     """Everything a person can read in the span, one piece a line."""
     told = [span.head.name, span.head.span_type, span.head.model, span.status_message]
     told += [span.inputs, span.outputs, span.attributes]
@@ -163,20 +213,34 @@ def leaves(value: JsonValue) -> Iterator[str]:
 
 
 def as_text(value: JsonValue) -> str | None:
-    """A value as filters compare it: text as it is, anything else as JSON."""
+    """A value as the text it is compared as: a string itself, anything else its JSON."""
     if value is None:
         return None
     if isinstance(value, str):
         return storable(value)
-    return json.dumps(value, ensure_ascii=False)
+    return storable(json.dumps(_plain(value), ensure_ascii=False, sort_keys=True))
 
 
-def _assessed(clause: Clause, assessments: Sequence[Assessment]) -> bool:
+def _plain(value: JsonValue) -> JsonValue:
+    """A value that reads the same after PostgreSQL's jsonb: no exponent in a large number."""
+    if isinstance(value, float) and abs(value) >= 1e16:
+        return int(value)
+    if (items := as_list(value)) is not None:
+        return [_plain(item) for item in items]
+    if (members := as_object(value)) is not None:
+        return {key: _plain(item) for key, item in members.items()}
+    return value
+
+
+def _assessed(clause: Clause, told: Evidence) -> bool:
+    name = clause.value if clause.entity is Entity.ISSUE else clause.key
     named = [
         item
-        for item in assessments
-        if item.valid and item.kind == clause.entity and item.name == clause.key
+        for item in (*told.info.assessments, *told.of_session())
+        if item.valid and item.kind == clause.entity and item.name == name
     ]
+    if clause.entity is Entity.ISSUE:
+        return bool(named)
     if clause.op is Op.IS_NULL:
         return not named
     if clause.op is Op.IS_NOT_NULL:
@@ -193,7 +257,7 @@ def value_matches(clause: Clause, value: JsonValue) -> bool:
     wanted = clause.value
     if isinstance(wanted, int | float) and isinstance(value, int | float):
         return compare(clause.op, value, wanted)
-    return compare(clause.op, as_text(value), str(wanted))
+    return compare(clause.op, as_text(value), as_text(wanted))
 
 
 def _links_prompt(info: TraceInfo, wanted: str) -> bool:

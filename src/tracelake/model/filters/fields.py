@@ -1,35 +1,107 @@
-"""Which identifiers a filter may name, and which operators each takes (SPEC section 2)."""
+"""Which identifiers a filter may name, what each compares, and which operators it takes."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum, auto
 from typing import Final
 
+from tracelake.model.entities import SpanStatus, TraceState
 from tracelake.model.errors import InvalidFilter
 from tracelake.model.filters.tree import Entity, Op
 
-COMPARE: Final = frozenset({Op.EQ, Op.NE, Op.GT, Op.GE, Op.LT, Op.LE})
-MATCH: Final = frozenset({Op.LIKE, Op.ILIKE, Op.RLIKE})
-EQUAL: Final = frozenset({Op.EQ, Op.NE})
-ONE_OF: Final = frozenset({Op.IN, Op.NOT_IN})
-NULL: Final = frozenset({Op.IS_NULL, Op.IS_NOT_NULL})
-TEXT: Final = frozenset({Op.LIKE, Op.ILIKE})
+_COMPARE: Final = frozenset({Op.EQ, Op.NE, Op.GT, Op.GE, Op.LT, Op.LE})
+_MATCH: Final = frozenset({Op.LIKE, Op.ILIKE, Op.RLIKE})
+_EQUAL: Final = frozenset({Op.EQ, Op.NE})
+_ONE_OF: Final = frozenset({Op.IN, Op.NOT_IN})
+_NULL: Final = frozenset({Op.IS_NULL, Op.IS_NOT_NULL})
 
-NUMERIC_ATTRIBUTES: Final = {
-    "timestamp": "timestamp_ms",
-    "timestamp_ms": "timestamp_ms",
-    "execution_time": "execution_time_ms",
-    "execution_time_ms": "execution_time_ms",
-    "end_time": "end_time_ms",
-    "end_time_ms": "end_time_ms",
+
+class Kind(Enum):
+    """What values an identifier has, and so which operators it takes."""
+
+    INTEGER = auto()
+    DECIMAL = auto()
+    TEXT = auto()
+    STATUS = auto()
+    """One of a few words, in any case."""
+    VALUES = auto()
+    """What all spans of the trace say: any number of texts."""
+    CONTENT = auto()
+    PROMPT = auto()
+    ASSESSED = auto()
+    ISSUE = auto()
+
+
+OPERATORS: Final = {
+    Kind.INTEGER: _COMPARE | _NULL,
+    Kind.DECIMAL: _COMPARE | _NULL,
+    Kind.TEXT: _EQUAL | _ONE_OF | _MATCH | _NULL,
+    Kind.STATUS: _EQUAL | _ONE_OF | _MATCH | _NULL,
+    Kind.VALUES: _EQUAL | _ONE_OF | _MATCH | _NULL,
+    Kind.CONTENT: frozenset({Op.LIKE, Op.ILIKE}),
+    Kind.PROMPT: frozenset({Op.EQ}),
+    Kind.ASSESSED: _COMPARE | _MATCH | _NULL,
+    Kind.ISSUE: frozenset({Op.EQ}),
 }
-STRING_ATTRIBUTES: Final = {
-    "status": "status",
+
+TRACE_FIELDS: Final = {
+    "timestamp_ms": Kind.INTEGER,
+    "execution_time_ms": Kind.INTEGER,
+    "end_time_ms": Kind.INTEGER,
+    "tokens": Kind.INTEGER,
+    "input_tokens": Kind.INTEGER,
+    "output_tokens": Kind.INTEGER,
+    "cost": Kind.DECIMAL,
+    "status": Kind.STATUS,
+    "name": Kind.TEXT,
+    "request_id": Kind.TEXT,
+    "run_id": Kind.TEXT,
+    "client_request_id": Kind.TEXT,
+    "user": Kind.TEXT,
+    "session": Kind.TEXT,
+    "model": Kind.VALUES,
+    "provider": Kind.VALUES,
+    "tool": Kind.VALUES,
+    "error": Kind.VALUES,
+    "text": Kind.CONTENT,
+    "prompt": Kind.PROMPT,
+}
+SPAN_FIELDS: Final = {
+    "name": Kind.TEXT,
+    "type": Kind.TEXT,
+    "status": Kind.STATUS,
+    "model": Kind.TEXT,
+    "provider": Kind.TEXT,
+    "tool": Kind.TEXT,
+    "error": Kind.TEXT,
+    "duration_ms": Kind.DECIMAL,
+    "tokens": Kind.INTEGER,
+    "input_tokens": Kind.INTEGER,
+    "output_tokens": Kind.INTEGER,
+    "cost": Kind.DECIMAL,
+    "content": Kind.CONTENT,
+}
+_TRACE_ALIASES: Final = {
+    "timestamp": "timestamp_ms",
+    "execution_time": "execution_time_ms",
+    "execution_duration": "execution_time_ms",
+    "execution_duration_ms": "execution_time_ms",
+    "duration": "execution_time_ms",
+    "duration_ms": "execution_time_ms",
+    "end_time": "end_time_ms",
+    "total_tokens": "tokens",
+    "total_cost": "cost",
     "state": "status",
-    "name": "name",
-    "request_id": "request_id",
     "trace_id": "request_id",
-    "run_id": "run_id",
-    "client_request_id": "client_request_id",
-    "user": "user",
-    "session": "session",
+    "user_id": "user",
+    "session_id": "session",
+}
+_SPAN_ALIASES: Final = {
+    "duration": "duration_ms",
+    "total_tokens": "tokens",
+    "total_cost": "cost",
+    "span_type": "type",
 }
 _PREFIXES: Final = {
     "attribute": Entity.ATTRIBUTE,
@@ -44,80 +116,96 @@ _PREFIXES: Final = {
     "expectation": Entity.EXPECTATION,
     "issue": Entity.ISSUE,
 }
-_SPAN_KEYS: Final = ("name", "type", "status", "content")
+STATUS_WORDS: Final = {
+    # Clients know the last one from the protocol; no trace here has it.
+    Entity.ATTRIBUTE: (*map(str, TraceState), "STATE_UNSPECIFIED"),
+    Entity.SPAN: tuple(map(str, SpanStatus)),
+}
 
 
-def resolve(parts: list[str], column: int) -> tuple[Entity, str]:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One name of a dotted identifier, and where it stands."""
+
+    text: str
+    column: int
+
+
+def trace_field(name: str) -> str | None:
+    """The canonical name of a field of a trace; None for what is none."""
+    lowered = name.lower()
+    found = _TRACE_ALIASES.get(lowered, lowered)
+    return found if found in TRACE_FIELDS else None
+
+
+def resolve(parts: Sequence[Part]) -> tuple[Entity, str]:
     """The entity and canonical key that a dotted identifier names. Raises InvalidFilter."""
-    prefix = _PREFIXES.get(parts[0].lower()) if len(parts) > 1 else None
-    if prefix is None:
-        if len(parts) > 1:
-            raise InvalidFilter(
-                f"{parts[0]!r} is no prefix; use attributes, tags, metadata, span, feedback "
-                "or expectation",
-                column,
-            )
-        return Entity.ATTRIBUTE, _attribute(parts[0], column)
-    key = ".".join(parts[1:])
-    match prefix:
-        case Entity.ATTRIBUTE:
-            return prefix, _attribute(key, column)
-        case Entity.SPAN:
-            if parts[1].lower() in ("attributes", "attribute") and len(parts) > 2:
-                return Entity.SPAN_ATTRIBUTE, ".".join(parts[2:])
-            if key not in _SPAN_KEYS:
-                raise InvalidFilter(
-                    f"span.{key} is not a field; use span.name, span.type, span.status, "
-                    "span.content or span.attributes.<key>",
-                    column,
-                )
-            return prefix, key
-        case Entity.ISSUE if key != "id":
-            raise InvalidFilter("of an issue only issue.id can be searched", column)
-        case _:
-            return prefix, key
-
-
-def allowed_operators(entity: Entity, key: str) -> frozenset[Op]:
-    """The operators that a resolved identifier takes."""
-    match entity:
-        case Entity.ATTRIBUTE if key in NUMERIC_ATTRIBUTES.values():
-            return COMPARE
-        case Entity.ATTRIBUTE if key == "prompt":
-            return frozenset({Op.EQ})
-        case Entity.ATTRIBUTE if key == "text":
-            return TEXT
-        case Entity.ATTRIBUTE if key in ("user", "session"):
-            return EQUAL | ONE_OF | MATCH | NULL
-        case Entity.ATTRIBUTE:
-            return EQUAL | ONE_OF | MATCH
-        case Entity.TAG | Entity.METADATA:
-            return EQUAL | MATCH | NULL
-        case Entity.SPAN if key == "content":
-            return TEXT
-        case Entity.SPAN | Entity.SPAN_ATTRIBUTE:
-            return EQUAL | ONE_OF | MATCH
-        case Entity.FEEDBACK | Entity.EXPECTATION:
-            return COMPARE | MATCH | NULL
-        case Entity.ISSUE:
-            return frozenset({Op.EQ})
-
-
-def takes_number(entity: Entity, key: str) -> bool:
-    """Whether values compared with this identifier must be numbers."""
-    return entity is Entity.ATTRIBUTE and key in NUMERIC_ATTRIBUTES.values()
-
-
-def _attribute(key: str, column: int) -> str:
-    lowered = key.lower()
-    if lowered in ("text", "prompt"):
-        return lowered
-    found = NUMERIC_ATTRIBUTES.get(lowered) or STRING_ATTRIBUTES.get(lowered)
-    if found is None:
-        names = [*NUMERIC_ATTRIBUTES, *STRING_ATTRIBUTES, "text", "prompt"]
+    first = parts[0]
+    if len(parts) == 1:
+        return Entity.ATTRIBUTE, _trace_field(first)
+    entity = _PREFIXES.get(first.text.lower())
+    if entity is None:
         raise InvalidFilter(
-            f"{key!r} is not a field of a trace; use one of {', '.join(names)}, "
-            "or tags.<key>, metadata.<key>",
-            column,
+            f"{first.text!r} is no prefix{nearest(first.text, _PREFIXES)}; use attributes, tags, "
+            "metadata, span, feedback, expectation or issue",
+            first.column,
+        )
+    rest = Part(".".join(part.text for part in parts[1:]), parts[1].column)
+    match entity:
+        case Entity.ATTRIBUTE:
+            return entity, _trace_field(rest)
+        case Entity.SPAN if parts[1].text.lower() in ("attributes", "attribute") and len(parts) > 2:
+            return Entity.SPAN_ATTRIBUTE, ".".join(part.text for part in parts[2:])
+        case Entity.SPAN:
+            return entity, _span_field(rest)
+        case Entity.ISSUE if rest.text != "id":
+            raise InvalidFilter("of an issue only issue.id can be searched", rest.column)
+        case _:
+            return entity, rest.text
+
+
+def kind_of(entity: Entity, key: str) -> Kind:
+    """What a resolved identifier compares."""
+    match entity:
+        case Entity.ATTRIBUTE:
+            return TRACE_FIELDS[key]
+        case Entity.SPAN:
+            return SPAN_FIELDS[key]
+        case Entity.FEEDBACK | Entity.EXPECTATION:
+            return Kind.ASSESSED
+        case Entity.ISSUE:
+            return Kind.ISSUE
+        case _:
+            return Kind.TEXT
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`, did you mean 'x'?` for the name that looks most like this one; empty without one."""
+    lowered = {item.lower(): item for item in known}
+    found = get_close_matches(name.lower(), lowered, n=1)
+    return f", did you mean {lowered[found[0]]!r}?" if found else ""
+
+
+def _trace_field(part: Part) -> str:
+    found = trace_field(part.text)
+    if found is None:
+        hint = nearest(part.text, [*TRACE_FIELDS, *_TRACE_ALIASES])
+        raise InvalidFilter(
+            f"{part.text!r} is not a field of a trace{hint}; use one of "
+            f"{', '.join(TRACE_FIELDS)}, or tags.<key>, metadata.<key>",
+            part.column,
+        )
+    return found
+
+
+def _span_field(part: Part) -> str:
+    lowered = part.text.lower()
+    found = _SPAN_ALIASES.get(lowered, lowered)
+    if found not in SPAN_FIELDS:
+        hint = nearest(part.text, [*SPAN_FIELDS, *_SPAN_ALIASES, "attributes"])
+        raise InvalidFilter(
+            f"{part.text!r} is not a field of a span{hint}; use one of "
+            f"{', '.join(SPAN_FIELDS)}, or attributes.<key>",
+            part.column,
         )
     return found

@@ -14,12 +14,22 @@ from dataclasses import dataclass
 from typing import Final
 
 from tracelake.model.errors import InvalidFilter
-from tracelake.model.filters.fields import allowed_operators, resolve, takes_number
+from tracelake.model.filters.fields import (
+    OPERATORS,
+    STATUS_WORDS,
+    Kind,
+    Part,
+    kind_of,
+    nearest,
+    resolve,
+)
 from tracelake.model.filters.patterns import regular
 from tracelake.model.filters.tree import EVERYTHING, And, Clause, Entity, Node, Not, OnSpan, Op, Or
 
 _MAX_CHARS: Final = 20_000
 _MAX_DEPTH: Final = 50
+_MAX_CLAUSES: Final = 200
+"""SQLite refuses expressions nested deeper than 1000, and nests every AND and OR."""
 _TOKEN: Final = re.compile(
     r"""(?P<space>\s+)
       | (?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
@@ -65,6 +75,8 @@ def _tokens(text: str) -> Iterator[_Token]:
         if match is None:
             if text[at] in "'\"`":
                 raise InvalidFilter("a quote that is not closed", at + 1)
+            if text[at].isdigit():
+                raise InvalidFilter("neither a number nor a name: text stands in quotes", at + 1)
             raise InvalidFilter(f"unexpected {text[at]!r}", at + 1)
         kind = match.lastgroup or ""
         if kind != "space":
@@ -76,6 +88,7 @@ class _Parser:
     def __init__(self, tokens: list[_Token], end_column: int) -> None:
         self._tokens = tokens
         self._at = 0
+        self._clauses = 0
         self._end = _Token("end", "", end_column)
 
     def alternatives(self, depth: int) -> Node:
@@ -110,10 +123,14 @@ class _Parser:
 
     def _clause(self) -> Clause:
         column = self._peek().column
-        entity, key = resolve(self._identifier(), column)
+        self._clauses += 1
+        if self._clauses > _MAX_CLAUSES:
+            raise InvalidFilter(f"more than {_MAX_CLAUSES} comparisons", column)
+        entity, key = resolve(self._identifier())
+        kind = kind_of(entity, key)
         op_token = self._peek()
         op = self._operator()
-        allowed = allowed_operators(entity, key)
+        allowed = OPERATORS[kind]
         if op not in allowed:
             words = ", ".join(sorted(op.value for op in allowed))
             raise InvalidFilter(
@@ -122,24 +139,24 @@ class _Parser:
         if op in (Op.IS_NULL, Op.IS_NOT_NULL):
             return Clause(entity, key, op, None, column)
         if op in (Op.IN, Op.NOT_IN):
-            return Clause(entity, key, op, self._string_list(), column)
-        return Clause(entity, key, op, self._value(entity, key, op), column)
+            return Clause(entity, key, op, self._string_list(entity, kind), column)
+        return Clause(entity, key, op, self._value(entity, kind, op), column)
 
-    def _identifier(self) -> list[str]:
+    def _identifier(self) -> list[Part]:
         token = self._next()
         if token.kind not in ("word", "quoted"):
             found = repr(token.text) if token.text else "the end"
             raise InvalidFilter(f"expected the name of a field, found {found}", token.column)
-        parts = [token.text.strip("`")]
+        parts = [Part(token.text.strip("`"), token.column)]
         while self._take_punct("."):
             token = self._next()
             match token.kind:
                 case "word" | "number":
-                    parts.append(token.text)
+                    parts.append(Part(token.text, token.column))
                 case "quoted":
-                    parts.append(token.text[1:-1])
+                    parts.append(Part(token.text[1:-1], token.column))
                 case "string":
-                    parts.append(_unquote(token.text))
+                    parts.append(Part(_unquote(token.text), token.column))
                 case _:
                     raise InvalidFilter("expected a key after the dot", token.column)
         return parts
@@ -153,43 +170,43 @@ class _Parser:
             self._require_word("NULL")
             return Op.IS_NOT_NULL if negated else Op.IS_NULL
         if token.is_word("NOT"):
-            self._require_word("IN")
+            if not self._take_word("IN"):
+                raise InvalidFilter(
+                    "expected IN; any other NOT stands before its clause", self._peek().column
+                )
             return Op.NOT_IN
         if token.kind == "word" and token.text.upper() in ("IN", "LIKE", "ILIKE", "RLIKE"):
             return Op(token.text.upper())
         found = repr(token.text) if token.text else "the end"
         raise InvalidFilter(f"expected an operator, found {found}", token.column)
 
-    def _value(self, entity: Entity, key: str, op: Op) -> str | int | float:
+    def _value(self, entity: Entity, kind: Kind, op: Op) -> str | int | float:
         token = self._next()
-        if takes_number(entity, key):
+        assessed = kind is Kind.ASSESSED
+        ordered = assessed and op in (Op.GT, Op.GE, Op.LT, Op.LE)
+        if ordered or kind in (Kind.INTEGER, Kind.DECIMAL):
             if token.kind != "number":
-                raise InvalidFilter(f"{key} is compared with a number", token.column)
-            return _number(token)
-        assessed = entity in (Entity.FEEDBACK, Entity.EXPECTATION)
-        if assessed and op in (Op.GT, Op.GE, Op.LT, Op.LE):
-            if token.kind != "number":
-                raise InvalidFilter(f"{op.value} takes a number without quotes", token.column)
-            return _number(token)
-        if assessed and token.kind == "number" and op in (Op.EQ, Op.NE):
-            return _number(token)
-        if assessed and token.kind == "word" and token.text.lower() in ("true", "false"):
-            return token.text.lower()
-        if token.kind != "string":
-            raise InvalidFilter("expected a value in quotes", token.column)
-        value = _unquote(token.text)
+                raise InvalidFilter("compared with a number, without quotes", token.column)
+            return _number(token) if kind is not Kind.DECIMAL else float(_number(token))
+        if assessed and op in (Op.EQ, Op.NE):
+            if token.kind == "number":
+                return _number(token)
+            if token.kind == "word" and token.text.lower() in ("true", "false"):
+                return token.text.lower()
+        value = _quoted(token)
         if op is Op.RLIKE:
             _check_pattern(value, token.column)
-        return value
+        return _status(entity, op, value, token.column) if kind is Kind.STATUS else value
 
-    def _string_list(self) -> tuple[str, ...]:
+    def _string_list(self, entity: Entity, kind: Kind) -> tuple[str, ...]:
         self._require_punct("(")
         values: list[str] = []
         while True:
             token = self._next()
-            if token.kind != "string":
-                raise InvalidFilter("expected a value in quotes", token.column)
-            values.append(_unquote(token.text))
+            value = _quoted(token)
+            if kind is Kind.STATUS:
+                value = _status(entity, Op.IN, value, token.column)
+            values.append(value)
             if not self._take_punct(","):
                 self._require_punct(")")
                 return tuple(values)
@@ -232,14 +249,32 @@ def _unquote(text: str) -> str:
     return text[1:-1].replace(quote * 2, quote)
 
 
+def _quoted(token: _Token) -> str:
+    if token.kind != "string":
+        raise InvalidFilter("expected a value in quotes", token.column)
+    return _unquote(token.text)
+
+
 def _number(token: _Token) -> int | float:
+    value = float(token.text)
+    if value in (float("inf"), float("-inf")):
+        raise InvalidFilter("the number is too large", token.column)
     try:
         return int(token.text)
     except ValueError:
-        value = float(token.text)
-    if value in (float("inf"), float("-inf")):
-        raise InvalidFilter("the number is too large", token.column)
-    return value
+        return value
+
+
+def _status(entity: Entity, op: Op, value: str, column: int) -> str:
+    """A status is written in any case; what is compared is upper case. Raises InvalidFilter."""
+    if op is Op.RLIKE:
+        return f"(?i){value}"
+    word = value.upper()
+    words = STATUS_WORDS[entity]
+    if op not in (Op.LIKE, Op.ILIKE) and word not in words:
+        hint = nearest(word, words)
+        raise InvalidFilter(f"no status{hint or ','} use one of {', '.join(words)}", column)
+    return word
 
 
 def _check_pattern(pattern: str, column: int) -> None:
@@ -260,6 +295,7 @@ def _refuse_surrogates(text: str) -> None:
 
 def _bind_spans(node: Node) -> Node:
     """Put span clauses under `OnSpan`: those of one conjunction hold on the same span."""
+    node = _flatten(node)
     if _is_span_only(node):
         return OnSpan(node)
     match node:
@@ -273,6 +309,16 @@ def _bind_spans(node: Node) -> Node:
             return Not(_bind_spans(item))
         case _:
             return node
+
+
+def _flatten(node: Node) -> Node:
+    """A conjunction inside another is part of it, whatever parentheses stand around it."""
+    if not isinstance(node, And):
+        return node
+    items: list[Node] = []
+    for item in map(_flatten, node.items):
+        items.extend(item.items if isinstance(item, And) else (item,))
+    return And(tuple(items))
 
 
 def _is_span_only(node: Node) -> bool:
