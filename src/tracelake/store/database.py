@@ -1,5 +1,6 @@
 """One database, its connections and its two kinds of transaction. No one above sees the driver."""
 
+import json
 import threading
 import time
 from collections.abc import Generator
@@ -26,6 +27,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tracelake.model.deadline import Deadline, current_deadline
 from tracelake.model.errors import InvalidInput, Unavailable
+from tracelake.model.text import storable
 from tracelake.store.schema import counters
 from tracelake.store.turn import file_turn
 
@@ -181,6 +183,7 @@ def _open_engine(url: str, pool_size: int) -> Engine:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
             engine = create_engine(
                 parsed.set(drivername="sqlite"),
+                json_serializer=_json,
                 pool_size=pool_size,
                 max_overflow=pool_size,
                 connect_args={"timeout": 60, "check_same_thread": False},
@@ -197,6 +200,11 @@ def _open_engine(url: str, pool_size: int) -> Engine:
             )
         case other:
             raise InvalidInput(f"store URL begins with {other!r}: use sqlite:/// or postgresql://")
+
+
+def _json(value: Any) -> str:
+    """SQLite's JSON paths do not find a key that was written with \\u escapes."""
+    return storable(json.dumps(value, ensure_ascii=False))
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -213,7 +213,10 @@ def leaves(value: JsonValue) -> Iterator[str]:
 
 
 def as_text(value: JsonValue) -> str | None:
-    """A value as the text it is compared as: a string itself, anything else its JSON."""
+    """A value as the text it is compared as: a string itself, anything else its JSON.
+
+    Keys are in order, and a whole number is written whole, so that no engine's JSON shows.
+    """
     if value is None:
         return None
     if isinstance(value, str):
@@ -222,8 +225,7 @@ def as_text(value: JsonValue) -> str | None:
 
 
 def _plain(value: JsonValue) -> JsonValue:
-    """A value that reads the same after PostgreSQL's jsonb: no exponent in a large number."""
-    if isinstance(value, float) and abs(value) >= 1e16:
+    if isinstance(value, float) and value.is_integer():
         return int(value)
     if (items := as_list(value)) is not None:
         return [_plain(item) for item in items]

@@ -1,0 +1,64 @@
+"""Search against a brute-force twin: 2,000 filters with their orders and pages, half on each engine."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import new_database
+from tests.search.check import disagreements
+from tests.search.filters import Generator
+from tests.search.world import fill, make_world
+from tracelake.model.errors import InvalidFilter
+from tracelake.model.filters.parse import parse_filter
+from tracelake.store.open import Store, open_store
+
+WORLD = make_world(seed=7)
+FILTERS = 1000
+"""On each engine, other ones on each; `bench/fuzz_filters.py` asks 20,000."""
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def filled(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'tracelake.db'}"
+    else:
+        url = new_database(request.getfixturevalue("postgres_url"))
+    store = open_store(url)
+    fill(store, WORLD)
+    yield store
+    store.close()
+
+
+def test_every_answer_is_the_twins(filled: Store) -> None:
+    seed = 11 if filled.database.is_sqlite else 12
+    wrong = [str(one) for one in disagreements(filled, WORLD, seed, FILTERS)]
+    assert not wrong, "\n".join(wrong[:10])
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.text(max_size=60))
+def test_any_text_is_a_filter_or_says_where_it_is_not(text: str) -> None:
+    _parses_or_points(text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(seed=st.integers(0, 10_000), at=st.integers(0, 10_000), char=st.characters())
+def test_a_filter_with_a_slip_parses_or_says_where(seed: int, at: int, char: str) -> None:
+    generator = Generator(seed, WORLD[:20])
+    text = generator.text(generator.tree())
+    at %= len(text)
+    _parses_or_points(text[:at] + text[at + 1 :])
+    _parses_or_points(text[:at] + char + text[at:])
+
+
+def _parses_or_points(text: str) -> None:
+    wrong: InvalidFilter | None = None
+    try:
+        parse_filter(text)
+    except InvalidFilter as error:
+        wrong = error
+    assert wrong is None or 1 <= wrong.column <= len(text) + 1
