@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.search.check import disagreements
 from tests.search.world import fill, make_world
 
+from tracelake.store.index.follow import catch_up
 from tracelake.store.open import open_store
 
 _ROUND = 1000
@@ -28,11 +29,14 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--store", metavar="URL", help="an empty store; by default SQLite")
+    parser.add_argument("--tables", action="store_true", help="without an index")
     arguments = parser.parse_args()
     world = make_world(arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(arguments.store or f"sqlite:///{folder}/tracelake.db")
         fill(store, world)
+        if not arguments.tables:
+            catch_up(store.indexer)
         wrong = 0
         for done in range(0, arguments.count, _ROUND):
             count = min(_ROUND, arguments.count - done)

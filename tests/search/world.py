@@ -5,7 +5,7 @@ The dicts are all that `twin.py` looks at: nothing here is read back.
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -65,8 +65,16 @@ def make_world(seed: int, count: int = 400) -> list[Trace]:
     return [_trace(chance, number) for number in range(1, count + 1)]
 
 
-def fill(store: Store, world: Sequence[Trace], seed: int = 1) -> None:
-    """Write the world: spans in several requests, in no order, then tags and assessments."""
+def fill(
+    store: Store,
+    world: Sequence[Trace],
+    between: Callable[[], None] | None = None,
+    seed: int = 1,
+) -> None:
+    """Write the world: spans in several requests, in no order, then tags and assessments.
+
+    `between` is called now and then, and not at the end.
+    """
     chance = random.Random(seed)
     store.experiments.create("other", {})
     pieces: list[tuple[Trace, list[dict[str, Any]]]] = []
@@ -77,15 +85,19 @@ def fill(store: Store, world: Sequence[Trace], seed: int = 1) -> None:
         pieces += [(trace, some) for some in (spans[:at], spans[at:]) if some]
     chance.shuffle(pieces)
     for at in range(0, len(pieces), 25):
+        if between is not None and at % 100 == 0:
+            between()
         parts = [
             part
             for trace, spans in pieces[at : at + 25]
             for part in parts_of(
                 _request(trace, spans), None, int(trace["experiment"]), PriceTable()
-            )
+            )[0]
         ]
         store.spans.write(parts)
-    for trace in world:
+    for n, trace in enumerate(world):
+        if between is not None and n == len(world) // 2:
+            between()
         for key, value in trace["set_tags"].items():
             store.editor.set_tag(trace["id"], key, value)
         ids: list[str] = []

@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
@@ -134,7 +135,7 @@ def _token_after(search: TraceSearch, last: AnyRow | None) -> str | None:
 
 
 def _take(candidates: Iterator[Candidate], count: int) -> list[Candidate]:
-    return [candidate for candidate, _ in zip(candidates, range(min(count, _BATCH)), strict=False)]
+    return list(islice(candidates, min(count, _BATCH)))
 
 
 def _rows_of_page(

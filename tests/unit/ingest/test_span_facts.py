@@ -13,7 +13,7 @@ from tracelake.store.api import SpanRow
 
 
 def row_of(span: Span) -> SpanRow:
-    (part,) = parts_of(make_request([span]), None, 0, PriceTable())
+    (part,), _ = parts_of(make_request([span]), None, 0, PriceTable())
     return part.spans[0]
 
 

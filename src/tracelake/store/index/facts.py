@@ -1,5 +1,6 @@
 """What the index says of a trace: its terms and its numbers."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -8,7 +9,7 @@ import numpy as np
 from sqlalchemy import Connection, select
 
 from tracelake.model.entities import JsonValue
-from tracelake.model.filters.evaluate import as_text
+from tracelake.model.filters.evaluate import SESSION_KEY
 from tracelake.store.index.columns import NO_NUMBER, Column
 from tracelake.store.index.docs import encode
 from tracelake.store.index.segments import Posting
@@ -18,6 +19,12 @@ from tracelake.store.rows import AnyRow
 from tracelake.store.schema import assessments, spans, traces
 
 FACTS: Final = "facts"
+ASSESSMENT_FIELDS: Final = {
+    "feedback": (Field.FEEDBACK, Field.SESSION_FEEDBACK),
+    "expectation": (Field.EXPECTATION, Field.SESSION_EXPECTATION),
+    "issue": (Field.ISSUE, None),
+}
+
 _LOOK_UP: Final = 500
 _COLUMNS: Final = (
     traces.c.trace_key,
@@ -110,12 +117,22 @@ class Facts:
     def _add_assessments(self, connection: Connection, by_key: dict[int, int]) -> None:
         for keys in _some(list(by_key)):
             query = select(
-                assessments.c.trace_key, assessments.c.kind, assessments.c.name, assessments.c.value
+                assessments.c.trace_key,
+                assessments.c.kind,
+                assessments.c.name,
+                assessments.c.value,
+                assessments.c.assessment_metadata,
             ).where(assessments.c.trace_key.in_(keys), assessments.c.valid)
-            for key, kind, name, value in connection.execute(query):
-                field = Field.FEEDBACK if kind == "feedback" else Field.EXPECTATION
-                self._positions[term(field, name)].append(by_key[key])
-                self._positions[assessment_term(field, name, value)].append(by_key[key])
+            for key, kind, name, value, told in connection.execute(query):
+                position = by_key[key]
+                row, (field, of_session) = self._rows[position], ASSESSMENT_FIELDS[kind]
+                self._positions[term(field, name)].append(position)
+                self._positions[term(field, name, value_part(value))].append(position)
+                session = told.get(SESSION_KEY)
+                if session is not None and session == row.session_id and of_session is not None:
+                    experiment = str(row.experiment_id)
+                    found = term(of_session, name, value_part(value), session, experiment)
+                    self._positions[found].append(position)
 
 
 def shape_term(shape: Sequence[str | None]) -> bytes:
@@ -123,19 +140,19 @@ def shape_term(shape: Sequence[str | None]) -> bytes:
     return term(Field.SHAPE, *(NOTHING if part is None else part for part in shape))
 
 
-def assessment_term(field: Field, name: str, value: JsonValue) -> bytes:
-    """The term of an assessment's value. A letter tells numbers from the texts that look alike."""
+def value_part(value: JsonValue) -> str:
+    """An assessment's value as part of a term. Its letter tells numbers from texts alike."""
     match value:
         case bool():
-            return term(field, name, f"b{int(value)}")
+            return f"b{int(value)}"
         case int() | float():
-            return term(field, name, f"n{value!r}")
+            return f"n{value!r}"
         case str():
-            return term(field, name, f"s{value}".replace("\0", "\ufffd"))
+            return f"s{value}".replace("\0", "\ufffd")
         case None:
-            return term(field, name, "0")
+            return "0"
         case _:
-            return term(field, name, f"j{as_text(value)}".replace("\0", "\ufffd"))
+            return f"j{json.dumps(value)}"
 
 
 def numbers_of(rows: Sequence[AnyRow]) -> dict[str, Column]:

@@ -15,7 +15,9 @@ from tracelake.model.filters.evaluate import compare, value_matches
 from tracelake.model.filters.tree import And, Clause, Entity, Node, Not, OnSpan, Op, Or
 from tracelake.store.index.columns import NO_NUMBER, Column
 from tracelake.store.index.docs import Mask, Positions
+from tracelake.store.index.facts import ASSESSMENT_FIELDS
 from tracelake.store.index.hits import TextHits
+from tracelake.store.index.sessions import SessionAssessment, SessionAssessments
 from tracelake.store.index.terms import (
     Field,
     is_cut,
@@ -23,8 +25,10 @@ from tracelake.store.index.terms import (
     range_of,
     shorten,
     term,
+    term_of_parts,
 )
 from tracelake.store.index.view import Segment, Shape
+from tracelake.store.rows import SCHEMA_VERSION
 
 _MS: Final = 1_000_000
 _TEXT_FIELDS: Final = {
@@ -42,9 +46,7 @@ _NUMBERS: Final = {
 }
 _SHAPE_PARTS: Final = {"name": 0, "type": 1, "status": 2, "model": 3, "provider": 4, "tool": 5}
 _SHAPE_SETS: Final = ("model", "provider", "tool")
-_COMPUTED_METADATA: Final = frozenset(
-    {"mlflow.trace.tokenUsage", "mlflow.trace.cost", "mlflow.trace_schema.version"}
-)
+_COMPUTED_METADATA: Final = {"mlflow.trace.tokenUsage": "tokens", "mlflow.trace.cost": "cost"}
 _METADATA_FIELDS: Final = {
     "mlflow.trace.session": Field.SESSION,
     "mlflow.trace.user": Field.USER,
@@ -83,9 +85,10 @@ class Bounds:
 class SegmentPlan:
     """Evaluates trees on one segment."""
 
-    def __init__(self, segment: Segment, text: TextHits) -> None:
+    def __init__(self, segment: Segment, text: TextHits, told: SessionAssessments) -> None:
         self._segment = segment
         self._text = text
+        self._told = told
 
     def bounds(self, node: Node) -> Bounds:
         match node:
@@ -140,27 +143,44 @@ class SegmentPlan:
             case Entity.TAG:
                 return self._values(clause, Field.TAG, key)
             case Entity.METADATA if key in _COMPUTED_METADATA:
-                return self._open()
+                return self._computed(clause, _COMPUTED_METADATA[key])
+            case Entity.METADATA if key == "mlflow.trace_schema.version":
+                holds = compare(clause.op, SCHEMA_VERSION, clause.value)
+                return self._everything() if holds else self._nothing()
             case Entity.METADATA if key in _METADATA_FIELDS:
                 return self._values(clause, _METADATA_FIELDS[key])
             case Entity.METADATA:
                 return self._values(clause, Field.METADATA, key)
-            case Entity.FEEDBACK:
-                return self._assessed(clause, Field.FEEDBACK)
-            case Entity.EXPECTATION:
-                return self._assessed(clause, Field.EXPECTATION)
+            case Entity.FEEDBACK | Entity.EXPECTATION:
+                return self._assessed(clause)
+            case Entity.ISSUE:
+                return Bounds.exactly(self._segment.mask(term(Field.ISSUE, str(clause.value))))
             case _:
                 return self._open()
 
-    def _assessed(self, clause: Clause, field: Field) -> Bounds:
+    def _assessed(self, clause: Clause) -> Bounds:
+        field, of_session = ASSESSMENT_FIELDS[str(clause.entity)]
+        assert of_session is not None
+        if clause.op is Op.IS_NULL:
+            some = Clause(clause.entity, clause.key, Op.IS_NOT_NULL, None, clause.column)
+            return ~self._assessed(some)
         present = term(field, clause.key)
-        match clause.op:
-            case Op.IS_NOT_NULL:
-                return Bounds.exactly(self._segment.mask(present))
-            case Op.IS_NULL:
-                return Bounds.exactly(~self._segment.mask(present))
-            case _:
-                return self._where(present, lambda part: _judge_value(clause, part))
+        if clause.op is Op.IS_NOT_NULL:
+            found = Bounds.exactly(self._segment.mask(present))
+        else:
+            found = self._where(present, lambda part: _judge_value(clause, part))
+        for told in self._told.of_sessions(of_session, clause.key):
+            always = clause.op is Op.IS_NOT_NULL
+            verdict = True if always else _judge_value(clause, told.value_part)
+            if verdict is not False:
+                mask = self._session(told)
+                found |= Bounds.exactly(mask) if verdict else self._open(mask)
+        return found
+
+    def _session(self, told: SessionAssessment) -> Mask:
+        """The traces of the session that an assessment speaks of."""
+        inside = self._segment.mask(term(Field.EXPERIMENT, told.experiment))
+        return inside & self._segment.mask(term_of_parts(Field.SESSION, told.session_part))
 
     def _values(self, clause: Clause, field: Field, *parts: str, many: bool = False) -> Bounds:
         """A comparison with the value of a field; with `many`, a document may have several."""
@@ -247,6 +267,21 @@ class SegmentPlan:
         unread = self._segment.column("seq") > self._text.known_seq
         return self._segment.mask_of(self._segment.positions_of(seqs)) | unread
 
+    def _computed(self, clause: Clause, name: str) -> Bounds:
+        """Metadata that is written from numbers: only whether it is there is known here."""
+        there = self._is_there(name)
+        match clause.op:
+            case Op.IS_NULL:
+                return Bounds.exactly(~there)
+            case Op.IS_NOT_NULL:
+                return Bounds.exactly(there)
+            case _:
+                return self._open(there)
+
+    def _is_there(self, name: str) -> Mask:
+        column = self._segment.column(name)
+        return ~np.isnan(column) if column.dtype.kind == "f" else column != NO_NUMBER
+
     def _number(self, clause: Clause) -> Bounds:
         match clause.key:
             case "timestamp_ms":
@@ -260,9 +295,8 @@ class SegmentPlan:
                 lasted_ms = np.where(duration == NO_NUMBER, 0, duration // _MS)
                 return self._compared(clause, start_ms + lasted_ms, None)
             case key if key in _NUMBERS:
-                column = self._segment.column(_NUMBERS[key])
-                is_there = ~np.isnan(column) if column.dtype.kind == "f" else column != NO_NUMBER
-                return self._compared(clause, column, is_there)
+                name = _NUMBERS[key]
+                return self._compared(clause, self._segment.column(name), self._is_there(name))
             case _:
                 return self._open()
 

@@ -11,6 +11,7 @@ from tracelake.model.filters.tree import And, Clause, Entity, Node, Op
 from tracelake.store.index.docs import Mask
 from tracelake.store.index.hits import TextHits
 from tracelake.store.index.plan import Bounds, SegmentPlan
+from tracelake.store.index.sessions import SessionAssessments
 from tracelake.store.index.terms import Field, term
 from tracelake.store.index.view import IndexView, Segment
 
@@ -71,10 +72,10 @@ def matches_by_segment(
     view: IndexView, tree: Node, experiment_ids: Sequence[int] | None
 ) -> Iterator[tuple[Segment, Bounds]]:
     """Each segment of facts with the documents that may match and are still alive."""
-    text = TextHits(view)
+    text, told = TextHits(view), SessionAssessments(view.connection, view)
     for segment in view.facts:
         inside = _in_experiments(segment, experiment_ids) & view.alive(segment)
-        bounds = SegmentPlan(segment, text).bounds(tree)
+        bounds = SegmentPlan(segment, text, told).bounds(tree)
         yield segment, Bounds(bounds.maybe & inside, bounds.surely & inside)
 
 

@@ -4,7 +4,6 @@ A term without its last part says that the trace has the field at all: `t` env i
 """
 
 import hashlib
-from collections.abc import Sequence
 from enum import Enum
 from typing import Final
 
@@ -32,6 +31,10 @@ class Field(Enum):
     """What went wrong in a span."""
     FEEDBACK = b"f"
     EXPECTATION = b"g"
+    ISSUE = b"i"
+    SESSION_FEEDBACK = b"F"
+    """Feedback that speaks of a whole session: its name and value, the session, the experiment."""
+    SESSION_EXPECTATION = b"G"
     WORD = b"w"
     LONG_WORD = b"W"
     """The trace has a word too long to be kept whole."""
@@ -40,6 +43,11 @@ class Field(Enum):
 def term(field: Field, *parts: str) -> bytes:
     """The term of a field with these parts. No part holds a NUL: the store's text never does."""
     return _SEPARATOR.join([field.value, *(shorten(part).encode() for part in parts)])
+
+
+def term_of_parts(field: Field, *parts: str) -> bytes:
+    """The term of parts that are as `shorten` leaves them."""
+    return _SEPARATOR.join([field.value, *(part.encode() for part in parts)])
 
 
 def parts_of(found: bytes) -> list[str]:
@@ -63,11 +71,3 @@ def is_cut(part: str) -> bool:
 def range_of(prefix: bytes) -> tuple[bytes, bytes]:
     """The half-open range of all terms that go on after a prefix."""
     return prefix + _SEPARATOR, prefix + b"\x01"
-
-
-def value_range(field: Field, parts: Sequence[str], beginning: str) -> tuple[bytes, bytes]:
-    """The half-open range of the terms of a field whose last part begins with `beginning`."""
-    low = _SEPARATOR.join([term(field, *parts), beginning.encode()])
-    if not beginning:
-        return range_of(term(field, *parts))
-    return low, low + b"\xff"

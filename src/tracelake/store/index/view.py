@@ -31,8 +31,7 @@ class IndexView:
     """Segments by index, newest last, and the change up to which each index knows."""
 
     def __init__(self, connection: Connection, cache: ColumnCache) -> None:
-        self._connection = connection
-        self._cache = cache
+        self.connection = connection
         names = ("indexed_facts", "indexed_text")
         known = dict(
             connection.execute(
@@ -64,7 +63,7 @@ class IndexView:
                 .where(stale_versions.c.seq <= self.facts_seq)
                 .order_by(stale_versions.c.seq)
             )
-            self._stale = np.array(self._connection.scalars(query).all(), dtype=np.int64)
+            self._stale = np.array(self.connection.scalars(query).all(), dtype=np.int64)
         mask = np.ones(segment.doc_count, dtype=np.bool_)
         first, end = np.searchsorted(self._stale, [segment.first_seq, segment.last_seq + 1])
         mask[segment.positions_of(self._stale[first:end])] = False
