@@ -8,10 +8,10 @@ from tests.search.twin import Twin
 from tests.search.world import Trace
 from tracelake.store.open import Store
 
-_MAX_PAGES = 200
+MAX_PAGES = 200
 
-Prepare = Callable[[Store], None]
-"""What is done to a store once it is filled: building an index, say."""
+Find = Callable[[str, list[str], int], list[str]]
+"""Filter, order and page size to the ids on all pages, in order."""
 
 
 @dataclass(frozen=True)
@@ -35,32 +35,41 @@ class Disagreement:
 
 
 def disagreements(
-    store: Store, world: list[Trace], seed: int, count: int
+    find: Find, world: list[Trace], seed: int, count: int, *, ordered: bool = True
 ) -> Iterator[Disagreement]:
-    """`count` filters, each read page by page to its end; those with another answer."""
+    """`count` filters, each read page by page to its end; those with another answer.
+
+    Without `ordered` every filter is asked in the default order.
+    """
     generator, twin = Generator(seed, world), Twin(world)
     for _ in range(count):
         tree = generator.tree()
-        text, keys, size = generator.text(tree), generator.order_by(), generator.page_size()
+        text, size = generator.text(tree), generator.page_size()
+        keys = generator.order_by() if ordered else []
         order_by = [f"{key} {'DESC' if descending else 'ASC'}" for key, descending in keys]
         expected = twin.find(tree, keys)
         try:
-            told: list[str] | str = _pages(store, text, order_by, size)
+            told: list[str] | str = find(text, order_by, size)
         except Exception as error:  # whatever it is, it is the wrong answer
             told = f"{type(error).__name__}: {error}"
         if told != expected:
             yield Disagreement(text, order_by, size, told, expected)
 
 
-def _pages(store: Store, text: str, order_by: list[str], size: int) -> list[str]:
-    found: list[str] = []
-    token: str | None = None
-    for _ in range(_MAX_PAGES):
-        page = store.traces.find_traces(
-            filter=text, order_by=order_by, max_results=size, page_token=token
-        )
-        found += [info.trace_id for info in page.traces]
-        token = page.next_page_token
-        if token is None:
-            return found
-    raise AssertionError(f"more than {_MAX_PAGES} pages")
+def all_pages(store: Store) -> Find:
+    """Ask a store."""
+
+    def find(text: str, order_by: list[str], size: int) -> list[str]:
+        found: list[str] = []
+        token: str | None = None
+        for _ in range(MAX_PAGES):
+            page = store.traces.find_traces(
+                filter=text, order_by=order_by, max_results=size, page_token=token
+            )
+            found += [info.trace_id for info in page.traces]
+            token = page.next_page_token
+            if token is None:
+                return found
+        raise AssertionError(f"more than {MAX_PAGES} pages")
+
+    return find

@@ -180,7 +180,8 @@ class Generator:
     def _content(self) -> Is:
         entity, key = self._pick(("trace", "text"), ("span", "content"))
         pieces = ("refund", "REFUND", "Zürich", "退票", "استرداد", "100\\%", "a\\_b", "ki",
-                  "größe", "no such city", "two_lines", "acme%large", "colour", "it broke", "1.5")  # fmt: skip
+                  "größe", "no such city",
+                  "two_lines", "acme%large", "colour", "it broke", "1.5")  # fmt: skip
         pattern = f"%{self._pick(*pieces)}%"
         op = self._pick("LIKE", "ILIKE")
         return Is(entity, key, op, pattern, f"{entity}.{key} {op} {self._quoted(pattern)}")

@@ -191,7 +191,7 @@ def _text(value: Any) -> str | None:
     """A string as it is, anything else as its JSON, keys in order, whole numbers whole."""
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, float) and value == int(value):
+    if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 

@@ -106,6 +106,11 @@ def fill(
             ids.append(store.assessments.add(trace["id"], new).assessment_id)
 
 
+def prepare(store: Store) -> None:
+    """Bring a filled store to the state in which it answers best, as its background work does."""
+    assert store.changes.last_seq() > 0
+
+
 def any_value(value: Any) -> AnyValue:
     match value:
         case None:
@@ -314,6 +319,7 @@ def _facts(trace: Trace) -> dict[str, Any]:
 
 
 def _new_assessment(told: dict[str, Any], ids: Sequence[str]) -> NewAssessment:
+    at: int | None = told["overrides"]
     failed = AssessmentError("Away") if told["value"] is None else None
     metadata = {"mlflow.trace.session": told["session"]} if told["session"] else {}
     return NewAssessment(
@@ -323,7 +329,7 @@ def _new_assessment(told: dict[str, Any], ids: Sequence[str]) -> NewAssessment:
         AssessmentSource(SourceType.HUMAN),
         metadata=metadata,
         error=failed,
-        overrides=None if told["overrides"] is None else ids[told["overrides"]],
+        overrides=None if at is None else ids[at],
     )
 
 

@@ -1,6 +1,6 @@
 """SQL over the Delta tables, by DuckDB in this process. Reading only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +41,11 @@ class LakeSql:
         self._connection.execute("SET enable_external_access=false")
         self._connection.execute("SET lock_configuration=true")
 
-    def query(self, statement: str) -> Answer:
-        """Run one SELECT (or EXPLAIN, DESCRIBE, SHOW). Raises InvalidInput with DuckDB's words."""
+    def query(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Answer:
+        """Run one SELECT (or EXPLAIN, DESCRIBE, SHOW). Raises InvalidInput with DuckDB's words.
+
+        `parameters` by name: `$limit` in the statement is `parameters["limit"]`.
+        """
         try:
             parsed = self._connection.extract_statements(statement)
             kinds = {parsed_one.type for parsed_one in parsed}
@@ -51,7 +54,7 @@ class LakeSql:
                 duckdb.StatementType.EXPLAIN,
             }:
                 raise InvalidInput("one SELECT statement, please: the tables are read-only here")
-            relation = self._connection.sql(statement)
+            relation = self._connection.sql(statement, params=parameters)
             return Answer(list(relation.columns), _rows(relation))
         except duckdb.Error as error:
             raise InvalidInput(str(error)) from error
