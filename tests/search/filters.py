@@ -274,8 +274,8 @@ class Generator:
         return self._chance.choice(choices)
 
 
-def _ms(name: str) -> Any:
-    return lambda trace: trace[name] and trace[name] // 1_000_000
+def _start_ms(trace: world.Trace) -> int:
+    return trace["start_ns"] // 1_000_000
 
 
 def _duration_ms(trace: world.Trace) -> int | None:
@@ -290,23 +290,33 @@ def _tokens(at: int | None) -> Any:
     return found
 
 
+def _end_ms(trace: world.Trace) -> int:
+    return _start_ms(trace) + (_duration_ms(trace) or 0)
+
+
+def _cost(told: dict[str, Any]) -> float | None:
+    return told["cost"]
+
+
+def _span_duration_ms(span: dict[str, Any]) -> float | None:
+    return None if span["end_ns"] is None else (span["end_ns"] - span["start_ns"]) / 1e6
+
+
 NUMBERS: Final[dict[str, Any]] = {
-    "timestamp_ms": _ms("start_ns"),
+    "timestamp_ms": _start_ms,
     "execution_time_ms": _duration_ms,
-    "end_time_ms": lambda trace: trace["start_ns"] // 1_000_000 + (_duration_ms(trace) or 0),
+    "end_time_ms": _end_ms,
     "tokens": _tokens(None),
     "input_tokens": _tokens(0),
     "output_tokens": _tokens(1),
-    "cost": lambda trace: trace["cost"],
+    "cost": _cost,
 }
 SPAN_NUMBERS: Final[dict[str, Any]] = {
-    "duration_ms": lambda span: (
-        None if span["end_ns"] is None else (span["end_ns"] - span["start_ns"]) / 1e6
-    ),
+    "duration_ms": _span_duration_ms,
     "tokens": _tokens(None),
     "input_tokens": _tokens(0),
     "output_tokens": _tokens(1),
-    "cost": lambda span: span["cost"],
+    "cost": _cost,
 }
 VALUES: Final = {
     "model": world.MODELS,

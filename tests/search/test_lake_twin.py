@@ -1,11 +1,14 @@
 """Search of the Delta tables gives the answers that the store's engines give: the twin's."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.search.check import MAX_PAGES, disagreements
 from tests.search.world import fill, make_world
+from tracelake.cli.main import main
 from tracelake.lake.search import Place, find_traces
 from tracelake.lake.sql import LakeSql
 from tracelake.lake.sync import sync
@@ -16,13 +19,18 @@ WORLD = make_world(seed=7)
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeSql]:
-    folder = tmp_path_factory.mktemp("lake")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("home")
     store = open_store(f"sqlite:///{folder / 'tracelake.db'}")
     fill(store, WORLD)
     assert sync(store.changes, store.leases, str(folder / "lake")) is not None
     store.close()
-    opened = LakeSql(str(folder / "lake"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lake(home: Path) -> Iterator[LakeSql]:
+    opened = LakeSql(str(home / "lake"))
     yield opened
     opened.close()
 
@@ -58,6 +66,18 @@ def test_one_experiment(lake: LakeSql) -> None:
     found = find_traces(lake, experiment_ids=["1"], max_results=500).traces
     expected = [trace["id"] for trace in WORLD if trace["experiment"] == "1"]
     assert sorted(info.trace_id for info in found) == sorted(expected)
+
+
+def test_the_command_finds_the_same_in_both(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["traces", "--home", str(home), "--filter", "status = 'error' AND model IS NOT NULL"]
+    assert main([*asked, "--max-results", "150"]) == 0
+    in_store = capsys.readouterr().out.splitlines()
+    assert main([*asked, "--max-results", "150", "--lake"]) == 0
+    in_lake = capsys.readouterr().out.splitlines()
+    assert len(in_store) > 20
+    assert [line[:35] for line in in_lake] == [line[:35] for line in in_store]
+    assert main([*asked, "--max-results", "1", "--lake", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["trace_id"] == in_store[0][:35]
 
 
 def test_what_cannot_be_asked(lake: LakeSql) -> None:

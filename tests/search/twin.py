@@ -6,7 +6,7 @@ Nothing of Tracelake is used here, so that a mistake in it cannot hide.
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from tests.search.filters import NUMBERS, SPAN_NUMBERS, VALUES, AllOf, AnyOf, Is, NotOf, Tree
 
@@ -203,20 +203,17 @@ def _content(span: dict[str, Any]) -> str:
 
 
 def _leaves(value: Any) -> Iterator[str]:
-    match value:
-        case None:
-            return
-        case str():
-            yield value
-        case list() | tuple():
-            for item in value:
-                yield from _leaves(item)
-        case dict():
-            for key, item in value.items():
-                yield key
-                yield from _leaves(item)
-        case _:
-            yield json.dumps(value)
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in cast("list[Any]", value):
+            yield from _leaves(item)
+    elif isinstance(value, dict):
+        for key, item in cast("dict[str, Any]", value).items():
+            yield key
+            yield from _leaves(item)
+    elif value is not None:
+        yield json.dumps(value)
 
 
 def _tags(trace: Trace) -> dict[str, str]:

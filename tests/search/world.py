@@ -106,11 +106,6 @@ def fill(
             ids.append(store.assessments.add(trace["id"], new).assessment_id)
 
 
-def prepare(store: Store) -> None:
-    """Bring a filled store to the state in which it answers best, as its background work does."""
-    assert store.changes.last_seq() > 0
-
-
 def any_value(value: Any) -> AnyValue:
     match value:
         case None:

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from tracelake.cli import backup, delete, demo, deploy, index, restore, server, sql, sync
+from tracelake.cli import backup, delete, demo, deploy, index, restore, server, sql, sync, traces
 from tracelake.model.errors import TracelakeError
 
 
@@ -13,7 +13,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="tracelake", description="Run GenAI agents with every call traced."
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (server, deploy, demo, sync, sql, index, delete, backup, restore):
+    for command in (
+        server, deploy, demo, traces, sync, sql, index, delete, backup, restore,
+    ):  # fmt: skip
         command.add_parser(commands)
     arguments = parser.parse_args(argv)
     try:

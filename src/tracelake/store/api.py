@@ -26,6 +26,7 @@ from tracelake.model.entities import (
     TokenUsage,
     TraceInfo,
 )
+from tracelake.model.filters.evaluate import Evidence
 
 
 @dataclass(slots=True)
@@ -455,8 +456,8 @@ class Live(Protocol):
         """Traces whose latest change is after `after_seq`, in order of `seq`, as `Changes.read`."""
         ...
 
-    def get_spans(self, trace_id: str) -> list[Span]:
-        """All whole spans, for filters that ask for them; none where the trace is gone."""
+    def evidence(self, info: TraceInfo) -> Evidence:
+        """What filters are decided on; what costs a read is read once, when first asked for."""
         ...
 
     def read_spans(self, trace_id: str, after_parts: int | None, *, max_spans: int) -> NewSpans:

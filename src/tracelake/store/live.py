@@ -5,19 +5,22 @@ nothing is lost with a bell that did not ring.
 """
 
 import time
+from functools import cache
 from typing import Any, Final
 
 import psycopg
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
-from tracelake.model.entities import Span
+from tracelake.model.entities import Assessment, Span, TraceInfo
 from tracelake.model.errors import NotFound, Unavailable
+from tracelake.model.filters.evaluate import Evidence
 from tracelake.model.ids import format_trace_id
 from tracelake.store.api import ChangedTrace, NewSpans
+from tracelake.store.assessments import session_assessments
 from tracelake.store.database import CHANGES_CHANNEL, Database, last_seq
 from tracelake.store.editor import trace_row
 from tracelake.store.finder import infos_of
-from tracelake.store.rows import span_head_of
+from tracelake.store.rows import AnyRow, span_head_of
 from tracelake.store.schema import CHUNK_BITS, spans, traces
 from tracelake.store.spans import trace_spans
 
@@ -57,13 +60,20 @@ class SqlLive:
             for row, info in zip(rows, infos, strict=True)
         ]
 
-    def get_spans(self, trace_id: str) -> list[Span]:
-        with self._database.read() as connection:
-            try:
-                row = trace_row(connection, trace_id)
-            except NotFound:
-                return []
-            return trace_spans(connection, row.trace_key, trace_id)
+    def evidence(self, info: TraceInfo) -> Evidence:
+        @cache
+        def read_spans() -> list[Span]:
+            with self._database.read() as connection:
+                row = _row_or_none(connection, info.trace_id)
+                return trace_spans(connection, row.trace_key, info.trace_id) if row else []
+
+        @cache
+        def read_of_session() -> list[Assessment]:
+            with self._database.read() as connection:
+                row = _row_or_none(connection, info.trace_id)
+                return session_assessments(connection, row) if row else []
+
+        return Evidence(info, read_spans, read_of_session)
 
     def read_spans(self, trace_id: str, after_parts: int | None, *, max_spans: int) -> NewSpans:
         with self._database.read() as connection:
@@ -93,6 +103,13 @@ class SqlLive:
     def _last_seq(self) -> int:
         with self._database.read() as connection:
             return last_seq(connection)
+
+
+def _row_or_none(connection: Connection, trace_id: str) -> AnyRow | None:
+    try:
+        return trace_row(connection, trace_id)
+    except NotFound:
+        return None
 
 
 class _PostgresBell:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from typing import Any
+
 import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -29,7 +31,7 @@ def row_of(span: Span) -> SpanRow:
         ({}, None),
     ],
 )
-def test_the_tool_a_span_called(attributes: dict[str, str], tool: str | None) -> None:
+def test_the_tool_a_span_called(attributes: dict[str, Any], tool: str | None) -> None:
     assert row_of(make_span(1, 1, name="step", **attributes)).tool == tool
 
 
@@ -71,7 +73,7 @@ def _status(message: str) -> Callable[[Span], None]:
     ],
 )
 def test_what_went_wrong(
-    edits: list[Callable[[Span], None]], attributes: dict[str, str], error: str
+    edits: list[Callable[[Span], None]], attributes: dict[str, Any], error: str
 ) -> None:
     span = make_span(1, 1, error=True, **attributes)
     for edit in edits:

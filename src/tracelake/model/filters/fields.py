@@ -180,10 +180,10 @@ def kind_of(entity: Entity, key: str) -> Kind:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`, did you mean 'x'?` for the name that looks most like this one; empty without one."""
+    """` (did you mean 'x'?)` for the name that looks most like this one; empty without one."""
     lowered = {item.lower(): item for item in known}
     found = get_close_matches(name.lower(), lowered, n=1)
-    return f", did you mean {lowered[found[0]]!r}?" if found else ""
+    return f" (did you mean {lowered[found[0]]!r}?)" if found else ""
 
 
 def _trace_field(part: Part) -> str:

@@ -273,7 +273,7 @@ def _status(entity: Entity, op: Op, value: str, column: int) -> str:
     words = STATUS_WORDS[entity]
     if op not in (Op.LIKE, Op.ILIKE) and word not in words:
         hint = nearest(word, words)
-        raise InvalidFilter(f"no status{hint or ','} use one of {', '.join(words)}", column)
+        raise InvalidFilter(f"no status{hint}; use one of {', '.join(words)}", column)
     return word
 
 

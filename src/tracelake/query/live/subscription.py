@@ -1,12 +1,10 @@
 """What one client wants to hear of, and what waits to be sent to it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tracelake.model.entities import Span, TraceInfo
-from tracelake.model.filters.evaluate import matches
+from tracelake.model.filters.evaluate import Evidence, matches
 from tracelake.model.filters.parse import parse_filter
 from tracelake.model.filters.tree import Node
 
@@ -26,12 +24,13 @@ class Interest:
         """Raises InvalidFilter."""
         return parse_filter(self.filter)
 
-    def wants(self, tree: Node, info: TraceInfo, spans: Callable[[], Sequence[Span]]) -> bool:
+    def wants(self, tree: Node, told: Evidence) -> bool:
+        info = told.info
         if self.trace_id is not None and info.trace_id != self.trace_id:
             return False
         if self.experiment_ids is not None and info.experiment_id not in self.experiment_ids:
             return False
-        return matches(tree, info, spans)
+        return matches(tree, told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,32 +141,18 @@ class LiveTail:
         page = self._live.read(after_seq, max_traces=_PAGE)
         found: list[_Wanted] = []
         for changed in page:
-            spans = _Once(self._live, changed.info.trace_id)
+            told = self._live.evidence(changed.info)
             fit = frozenset(
                 interest
                 for interest, tree in trees.items()
-                if interest.wants(tree, changed.info, spans)
+                if interest.wants(tree, told)
             )
             if fit:
-                told = encode(wire.trace_to_json(changed.info))
-                found.append(_Wanted(changed.seq, changed.info.trace_id, told, fit))
+                head = encode(wire.trace_to_json(changed.info))
+                found.append(_Wanted(changed.seq, changed.info.trace_id, head, fit))
         seq = page[-1].seq if page else after_seq
         # A short page has all there is; of the numbers up to `latest`, no other trace is left.
         return (seq if len(page) == _PAGE else max(latest, seq)), found
-
-
-class _Once:
-    """The spans of a trace, loaded when a filter first asks for them."""
-
-    def __init__(self, live: Live, trace_id: str) -> None:
-        self._live = live
-        self._trace_id = trace_id
-        self._spans: list[Span] | None = None
-
-    def __call__(self) -> list[Span]:
-        if self._spans is None:
-            self._spans = self._live.get_spans(self._trace_id)
-        return self._spans
 
 
 def _hand_over(subscription: Subscription, found: list[_Wanted]) -> None:
