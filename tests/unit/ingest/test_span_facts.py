@@ -1,7 +1,6 @@
 """What a span's row says of the tool it called and of what went wrong."""
 
 from collections.abc import Callable
-
 from typing import Any
 
 import pytest

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from tracelake.model import wire
-from tracelake.model.entities import Span
 from tracelake.model.errors import TracelakeError
 from tracelake.query.answer import encode
 from tracelake.query.live.subscription import Interest, Subscription
@@ -143,9 +142,7 @@ class LiveTail:
         for changed in page:
             told = self._live.evidence(changed.info)
             fit = frozenset(
-                interest
-                for interest, tree in trees.items()
-                if interest.wants(tree, told)
+                interest for interest, tree in trees.items() if interest.wants(tree, told)
             )
             if fit:
                 head = encode(wire.trace_to_json(changed.info))

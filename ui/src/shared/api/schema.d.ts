@@ -770,6 +770,11 @@ export interface components {
             /** Bucket Seconds */
             bucket_seconds?: number | null;
             /**
+             * By Month
+             * @default false
+             */
+            by_month?: boolean;
+            /**
              * Dimensions
              * @default []
              */
