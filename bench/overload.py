@@ -46,18 +46,22 @@ class Memory:
     """Of the server and all its children."""
 
     peak_bytes: int = 0
+    parts_mb: list[int] = field(default_factory=list[int])
+    """Of the server and of each child at that moment."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def watch(self, pid: int) -> None:
         server = psutil.Process(pid)
         while not self.ended.is_set():
-            held = 0
+            held: list[int] = []
             for process in (server, *server.children(recursive=True)):
                 try:
-                    held += process.memory_info().rss
+                    held.append(process.memory_info().rss)
                 except psutil.Error:
                     continue
-            self.peak_bytes = max(self.peak_bytes, held)
+            if sum(held) > self.peak_bytes:
+                self.peak_bytes = sum(held)
+                self.parts_mb = [part // 1_000_000 for part in held]
             await asyncio.sleep(0.1)
 
 
@@ -234,7 +238,7 @@ def run(home: Path, options: argparse.Namespace) -> int:
     print(
         f"{options.connections} connections, {options.per_request} traces a request, "
         f"{options.seconds:g} s, {options.workers} workers: {dict(seen.answers)}\n"
-        f"memory peak {memory.peak_bytes / 1e6:.0f} MB; "
+        f"memory peak {memory.peak_bytes / 1e6:.0f} MB {memory.parts_mb}; "
         f"{len(seen.acknowledged)} traces acknowledged, {missing} of them missing; "
         f"slowest answer {seen.slowest_s:.1f} s\n"
         f"probe: {usual_s * 1000:.0f} ms before, {during[len(during) // 2] * 1000:.0f} ms in the "

@@ -25,7 +25,9 @@ def test_an_ingest_process_that_dies_is_replaced(store_url: str, tmp_path: Path)
             eventually(lambda: len(ingest_processes(server)) == WORKERS)
             enough = len(sending.acknowledged) + 50
             eventually(lambda enough=enough: len(sending.acknowledged) > enough)
-            ingest_processes(server)[round_number % WORKERS].kill()
+            victim = ingest_processes(server)[round_number % WORKERS]
+            victim.kill()
+            assert psutil.wait_procs([victim], timeout=30)[1] == []
         eventually(lambda: len(ingest_processes(server)) == WORKERS)
         enough = len(sending.acknowledged) + 50
         eventually(lambda: len(sending.acknowledged) > enough)

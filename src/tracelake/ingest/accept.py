@@ -23,7 +23,7 @@ _INLINE_BYTES: Final = 256 * 1024
 """Bodies up to this size are decoded on the event loop, which costs less than a thread's switch."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Offer:
     """A body as it came, and what was said of it."""
 
@@ -31,6 +31,11 @@ class Offer:
     media_type: str
     encoding: str
     experiment: str
+
+    def take_body(self) -> bytes:
+        """The body, which the offer then forgets: waiting for a commit must not hold it."""
+        body, self.body = self.body, b""
+        return body
 
 
 class Ingest(Protocol):
@@ -77,7 +82,9 @@ class LocalIngest:
         experiment_id = await self._experiment(offer.experiment)
         plain = self._small_body(offer)
         if plain is not None:
+            offer.take_body()
             parts, refused = self._parts(plain, offer, experiment_id)
+            del plain
         else:
             async with self._large:
                 parts, refused = await asyncio.to_thread(self._large_parts, offer, experiment_id)
@@ -97,7 +104,7 @@ class LocalIngest:
             return None
 
     def _large_parts(self, offer: Offer, experiment_id: int) -> tuple[list[TracePart], Refused]:
-        plain = decompress(offer.body, offer.encoding, self._max_body_bytes)
+        plain = decompress(offer.take_body(), offer.encoding, self._max_body_bytes)
         return self._parts(plain, offer, experiment_id)
 
     def _parts(

@@ -105,13 +105,14 @@ class _Seat:
         number = self._last_number
         answer: asyncio.Future[Head] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
-        self._pending_bytes += len(offer.body)
+        size_bytes = len(offer.body)
+        self._pending_bytes += size_bytes
         try:
-            write_frame(writer, offer_to_head(number, offer), offer.body)
+            write_frame(writer, offer_to_head(number, offer), offer.take_body())
             return outcome_of(await answer)
         finally:
             self._waiting.pop(number, None)
-            self._pending_bytes -= len(offer.body)
+            self._pending_bytes -= size_bytes
 
     async def _open(self) -> asyncio.StreamReader:
         """Start a process and wait until it is ready. Raises TracelakeError when it does not."""
