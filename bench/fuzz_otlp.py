@@ -161,7 +161,11 @@ async def _read_trace(
     if info.status_code != 200:
         report.wrong.append(f"{trace_id}: {info.status_code} {info.text[:300]}")
         return
-    json.loads(info.content, parse_constant=lambda name: report.wrong.append(f"{name} in JSON"))
+
+    def odd(name: str) -> None:
+        report.wrong.append(f"{trace_id}: {name} in JSON")
+
+    json.loads(info.content, parse_constant=odd)
     found: set[str] = set()
     token: str | None = ""
     while token is not None:
@@ -171,9 +175,7 @@ async def _read_trace(
         if page.status_code != 200:
             report.wrong.append(f"{trace_id} spans: {page.status_code} {page.text[:300]}")
             return
-        told = json.loads(
-            page.content, parse_constant=lambda name: report.wrong.append(f"{name} in JSON")
-        )
+        told = json.loads(page.content, parse_constant=odd)
         found.update(span["span_id"] for span in told["spans"])
         token = told["next_page_token"]
     if found != {span_id.hex() for span_id in span_ids}:

@@ -100,6 +100,13 @@ def test_what_json_in_a_payload_may_hold_is_read_back(server: RunningServer) -> 
     assert page["spans"][0]["inputs"] == {"big": 2**128 - 1, "half": "\ud800"}
 
 
+def test_a_number_past_every_double_stays_text(server: RunningServer) -> None:
+    span = make_span(41, 1, mlflow__spanInputs='{"a": 1e999}')
+    assert send(server, make_request([span]).SerializeToString())[0] == 200
+    page = call(server, "GET", f"/api/v1/traces/{public_id(41)}/spans")[1]
+    assert page["spans"][0]["inputs"] == '{"a": 1e999}'
+
+
 def test_a_filter_says_where_it_is_wrong(server: RunningServer) -> None:
     body = json.dumps({"filter": "status = 'OK' AND nam = 'x'"}).encode()
     status, answer = call(

@@ -10,6 +10,8 @@ from tracelake.model.errors import PayloadTooLarge, Unavailable
 
 _LONG_WAIT_S: Final = 2.0
 """Exporters give up after ten seconds; an answer that takes longer than this is a full queue."""
+_SHORT_WAIT_S: Final = 0.5
+"""While answers take less, more may wait: nobody does for long."""
 _FIRST_SHARE: Final = 4
 _LEAST_SHARE: Final = 32
 _GROWTH_SHARE: Final = 4
@@ -76,10 +78,10 @@ class Admission:
     def took(self, reservation: "Reservation") -> None:
         """It is durable. Learn from how long that took."""
         seconds = self._clock() - self._waiting[reservation]
-        if seconds <= _LONG_WAIT_S:
+        if seconds <= _SHORT_WAIT_S:
             wider = self._room_bytes + reservation.held_bytes // _GROWTH_SHARE
             self._room_bytes = min(wider, self._max_pending_bytes)
-        else:
+        elif seconds > _LONG_WAIT_S:
             now_s = self._clock()
             if now_s - self._narrowed_s < _LONG_WAIT_S:
                 return  # what was admitted before the last change says nothing about it

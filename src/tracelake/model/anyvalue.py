@@ -55,12 +55,13 @@ def to_payload(value: AnyValue) -> JsonValue:
 
 
 def parse_json_text(text: str) -> JsonValue:
-    """The value of JSON text; the text itself where it is not JSON or has NaN in it."""
+    """The value of JSON text; the text itself where it is not JSON, or JSON could not say it again:
+    NaN, or a number that no double holds."""
     stripped = text.lstrip()
     if not stripped or stripped[0] not in '{["-0123456789tfn':
         return text
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         return text
 
@@ -105,6 +106,13 @@ def to_count(value: AnyValue) -> int | None:
 
 def _infinity(number: float) -> str:
     return "Infinity" if number > 0 else "-Infinity"
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is past every double")
+    return number
 
 
 def _refuse_constant(name: str) -> None:

@@ -64,6 +64,9 @@ def test_room_shrinks_with_slow_answers_but_not_to_nothing() -> None:
         world.serve(MIB, 8.0)
     assert world.admitted(MIB) == 4
     for _ in range(1000):
+        world.serve(MIB, 1.0)
+    assert world.admitted(MIB) == 4
+    for _ in range(1000):
         world.serve(MIB, 0.01)
     assert world.admitted(MIB) == 128
 
