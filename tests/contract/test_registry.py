@@ -16,7 +16,7 @@ def new(content: bytes = b"zip", name: str = NAME) -> NewAgentVersion:
 
 
 def target(version: int, **environment: str) -> EndpointTarget:
-    return EndpointTarget("air", NAME, version, "0", environment)
+    return EndpointTarget("air", NAME, version, "0", environment, "home")
 
 
 def test_versions_count_from_one_for_each_agent(store: Store) -> None:

@@ -71,7 +71,7 @@ def _find_runner(
 ) -> tuple[Slot, RunnerProcess]:
     slot = service.supervisor.find(endpoint)
     if slot is None:
-        raise NotFound(f"there is no endpoint named {endpoint!r}")
+        raise NotFound(f"no endpoint named {endpoint!r} is served here")
     if served is not None and served != slot.served_model:
         raise NotFound(f"endpoint {endpoint!r} serves {slot.served_model!r}, not {served!r}")
     runner = slot.runner

@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import os
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -133,12 +134,16 @@ class AgentService:
         self.http = httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=False)
 
     async def start(self) -> None:
-        """End what a killed server left behind and begin to serve what the store lists.
+        """End what a killed server left behind and begin to serve what was deployed to this home.
 
-        Returns at once; endpoints become ready one by one.
+        Of several servers on one store, each serves its own. Returns at once; endpoints become
+        ready one by one.
         """
         await asyncio.to_thread(kill_left_behind, self._home / "run")
+        home_id = await asyncio.to_thread(self._home_id)
         for record in await asyncio.to_thread(self._registry.find_endpoints):
+            if record.home_id != home_id:
+                continue
             served = served_model_name(record.agent_name, record.agent_version)
             self.supervisor.bring_up(
                 record.name, record.agent_version, served, lambda each=record: self._prepare(each)
@@ -212,12 +217,20 @@ class AgentService:
             self._registry.get_version, wish.agent_name, wish.agent_version
         )
         experiment_id = await asyncio.to_thread(self._experiment_of, wish, version)
+        home_id = await asyncio.to_thread(self._home_id)
         target = EndpointTarget(
-            name, wish.agent_name, wish.agent_version, experiment_id, wish.environment
+            name, wish.agent_name, wish.agent_version, experiment_id, wish.environment, home_id
         )
         known = {each.name for each in await asyncio.to_thread(self._registry.find_endpoints)}
         record = EndpointRecord(
-            name, wish.agent_name, wish.agent_version, experiment_id, wish.environment, 0, 0
+            name,
+            wish.agent_name,
+            wish.agent_version,
+            experiment_id,
+            wish.environment,
+            home_id,
+            0,
+            0,
         )
         if name not in known:
             record = await asyncio.to_thread(self._registry.put_endpoint, target)
@@ -274,7 +287,7 @@ class AgentService:
     def _describe(self, record: EndpointRecord) -> Endpoint:
         slot = self.supervisor.find(record.name)
         update = self._updates.get(record.name)
-        message = slot.message if slot else "not started by this server"
+        message = slot.message if slot else "served by the server that it was deployed to"
         state = slot.state if slot else State.NOT_READY
         if update is not None and update.state == "FAILED" and state is State.READY:
             message = (
@@ -330,6 +343,14 @@ class AgentService:
             "TRACELAKE_SERVICE_NAME": record.name,
             "TRACELAKE_TRACE_TAGS": json.dumps(tags),
         }
+
+    def _home_id(self) -> str:
+        """What tells this home from others on the same store; made when first asked."""
+        file = self._home / "home-id"
+        if not file.exists():
+            self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file.write_text(uuid.uuid4().hex, encoding="ascii")
+        return file.read_text(encoding="ascii")
 
     def _log_of(self, name: str) -> Path:
         return self._home / "endpoints" / name / "runner.log"

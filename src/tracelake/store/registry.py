@@ -59,6 +59,7 @@ endpoints = Table(
     Column("agent_version", Integer, nullable=False),
     Column("experiment_id", Text, nullable=False),
     Column("environment", JsonColumn, nullable=False),
+    Column("home_id", Text, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
     ForeignKeyConstraint(
@@ -103,6 +104,8 @@ class EndpointRecord:
     agent_version: int
     experiment_id: str
     environment: dict[str, str]
+    home_id: str
+    """The server that runs it: the one that it was deployed to."""
     created_ms: int
     updated_ms: int
 
@@ -116,6 +119,7 @@ class EndpointTarget:
     agent_version: int
     experiment_id: str
     environment: Mapping[str, str]
+    home_id: str
 
 
 class AgentRegistry(Protocol):
@@ -236,6 +240,7 @@ class SqlAgentRegistry:
             "agent_version": target.agent_version,
             "experiment_id": target.experiment_id,
             "environment": dict(target.environment),
+            "home_id": target.home_id,
             "updated_ms": now,
         }
         with self._database.write() as connection:

@@ -216,6 +216,7 @@ def _create_agents() -> None:
         sa.Column("agent_version", sa.Integer, nullable=False),
         sa.Column("experiment_id", sa.Text, nullable=False),
         sa.Column("environment", Json, nullable=False),
+        sa.Column("home_id", sa.Text, nullable=False),
         sa.Column("created_ms", sa.BigInteger, nullable=False),
         sa.Column("updated_ms", sa.BigInteger, nullable=False),
         sa.ForeignKeyConstraint(
