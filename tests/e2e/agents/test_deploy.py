@@ -347,6 +347,26 @@ def test_endpoints_survive_the_server_stopped_and_killed(
     wait_for(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie")
 
 
+def test_of_two_servers_on_one_store_one_serves(write: Callable[..., Path], tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path / 'tracelake.db'}"
+    one = start_server(tmp_path / "one", store)
+    made = deploy(write(), name="main.test.single", tracking_uri=one.url)
+    other = start_server(tmp_path / "other", store)
+    try:
+        told = httpx.get(f"{other.url}/api/v1/endpoints/{made.endpoint}").json()
+        assert (told["state"], told["message"]) == (
+            "NOT_READY",
+            "served by the server that it was deployed to",
+        )
+        asked = httpx.post(made.url.replace(one.url, other.url), json={"input": "hi"})
+        assert asked.status_code == 404
+        assert "is served here" in asked.json()["message"]
+        assert ask(made, "hi").status_code == 200
+    finally:
+        stop(other)
+        stop(one)
+
+
 def test_the_last_answer_before_a_stop_is_traced(
     write: Callable[..., Path], tmp_path: Path
 ) -> None:

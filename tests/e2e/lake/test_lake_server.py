@@ -71,6 +71,33 @@ def test_the_job_syncs_again_and_again_and_stops(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_the_jobs_of_two_servers_copy_once(
+    store_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = LakePlace(store_url, str(tmp_path / "lake"))
+
+    async def run() -> LakeStatus:
+        jobs = [LakeJob(place, 0.1), LakeJob(place, 0.1)]
+        for job in jobs:
+            job.start()
+        for count in range(1, 4):
+            send(store_url)
+            for _ in range(300):
+                status = read_status(place.lake_uri)
+                if status.traces >= count and status.spans >= count:
+                    break
+                await asyncio.sleep(0.1)
+        for job in jobs:
+            await job.stop()
+        return read_status(place.lake_uri)
+
+    caplog.set_level("INFO")
+    status = asyncio.run(run())
+    assert (status.traces, status.spans) == (3, 3)
+    assert "failed" not in caplog.text
+    assert "another one is running" in caplog.text
+
+
 def send(store_url: str) -> None:
     """A trace with a fresh id."""
     request = ExportTraceServiceRequest()
