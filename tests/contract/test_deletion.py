@@ -9,8 +9,9 @@ import pytest
 from tests.spans import START_NS, make_span, public_id, write
 from tracelake.model.entities import AssessmentSource, SourceType
 from tracelake.model.errors import InvalidFilter, InvalidInput
-from tracelake.store.api import Deleted, NewAssessment, TraceScope
+from tracelake.store.api import NewAssessment
 from tracelake.store.open import Store, open_store
+from tracelake.store.operations import Deleted, TraceScope
 
 _TABLES = ("traces", "spans", "chunks", "assessments")
 

@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry
 from tests.spans import make_span, write
 from tracelake.model.errors import AlreadyExists, InvalidInput, NotFound
 from tracelake.server.upkeep import LEASE, Upkeep
-from tracelake.store.api import RetentionPolicy, Retired
 from tracelake.store.open import Store
+from tracelake.store.operations import RetentionPolicy, Retired
 
 DAY_NS = 86_400_000_000_000
 

@@ -41,8 +41,8 @@ def add_parser(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     settings = load_settings({"home": arguments.home, "store_url": arguments.store_url})
     settings.require_store()
-    from tracelake.store.api import TraceScope
     from tracelake.store.open import open_store
+    from tracelake.store.operations import TraceScope
 
     age_ms: int | None = arguments.older_than
     scope = TraceScope(

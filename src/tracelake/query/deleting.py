@@ -10,7 +10,7 @@ from tracelake.model.permissions import Permission, requires
 from tracelake.query import shapes
 from tracelake.query.answer import JsonAnswer
 from tracelake.query.bounded import bounded
-from tracelake.store.api import TraceDeletion, TraceScope
+from tracelake.store.operations import TraceDeletion, TraceScope
 
 _REQUEST_S: Final = 20.0
 """Below what clients and proxies commonly wait for an answer."""

@@ -36,8 +36,8 @@ from tracelake.server.index_job import IndexJob, IndexLag
 from tracelake.server.ingest_process import starter
 from tracelake.server.settings import ServerSettings
 from tracelake.server.upkeep import Upkeep
-from tracelake.store.api import RetentionPolicy
 from tracelake.store.open import Store, open_store
+from tracelake.store.operations import RetentionPolicy
 
 UI_FOLDER = Path(__file__).parent / "ui"
 

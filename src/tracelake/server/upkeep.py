@@ -13,7 +13,8 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter
 
 from tracelake.model.errors import TracelakeError
-from tracelake.store.api import Leases, Retention, RetentionPolicy, TraceDeletion
+from tracelake.store.api import Leases
+from tracelake.store.operations import Retention, RetentionPolicy, TraceDeletion
 
 LEASE: Final = "upkeep"
 _EVERY_S: Final = 300.0

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, delete, or_, select
 from tracelake.model.errors import InvalidInput
 from tracelake.model.filters.parse import parse_filter
 from tracelake.model.ids import parse_trace_id
-from tracelake.store.api import Deleted, KeepGoing, TraceReader, TraceScope
+from tracelake.store.api import TraceReader
 from tracelake.store.database import Database
 from tracelake.store.finder import experiment_numbers, in_experiments
+from tracelake.store.operations import Deleted, KeepGoing, TraceScope
 from tracelake.store.rows import AnyRow, AnySelect
 from tracelake.store.schema import CHUNK_BITS, assessments, chunks, spans, stale_versions, traces
 

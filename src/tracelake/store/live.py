@@ -15,11 +15,11 @@ from tracelake.model.entities import Assessment, Span, TraceInfo
 from tracelake.model.errors import NotFound, Unavailable
 from tracelake.model.filters.evaluate import Evidence
 from tracelake.model.ids import format_trace_id
-from tracelake.store.api import ChangedTrace, NewSpans
 from tracelake.store.assessments import session_assessments
 from tracelake.store.database import CHANGES_CHANNEL, Database, last_seq
 from tracelake.store.editor import trace_row
 from tracelake.store.finder import infos_of
+from tracelake.store.operations import ChangedTrace, NewSpans
 from tracelake.store.rows import AnyRow, span_head_of
 from tracelake.store.schema import CHUNK_BITS, spans, traces
 from tracelake.store.spans import trace_spans

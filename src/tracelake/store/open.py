@@ -9,10 +9,7 @@ from tracelake.store.api import (
     Changes,
     Experiments,
     Leases,
-    Live,
-    Retention,
     SpanWriter,
-    TraceDeletion,
     TraceEditor,
     TraceReader,
 )
@@ -29,6 +26,7 @@ from tracelake.store.index.indexer import Indexer
 from tracelake.store.leases import SqlLeases
 from tracelake.store.live import SqlLive
 from tracelake.store.migrate import upgrade
+from tracelake.store.operations import Live, Retention, TraceDeletion
 from tracelake.store.reader import SqlTraceReader
 from tracelake.store.registry import AgentRegistry, SqlAgentRegistry
 from tracelake.store.retention import SqlRetention

@@ -6,15 +6,15 @@ from typing import Final
 from sqlalchemy import func, select
 
 from tracelake.model.errors import InvalidInput
-from tracelake.store.api import (
+from tracelake.store.database import Database, now_ms
+from tracelake.store.deletion import always
+from tracelake.store.operations import (
     KeepGoing,
     RetentionPolicy,
     Retired,
     TraceDeletion,
     TraceScope,
 )
-from tracelake.store.database import Database, now_ms
-from tracelake.store.deletion import always
 from tracelake.store.schema import experiments, traces
 
 DAYS_TAG: Final = "tracelake.retention.days"

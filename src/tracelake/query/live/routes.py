@@ -14,7 +14,7 @@ from tracelake.model.permissions import Permission, requires
 from tracelake.query.answer import encode
 from tracelake.query.live.subscription import Interest, Subscription
 from tracelake.query.live.tail import LiveTail
-from tracelake.store.api import Live, NewSpans
+from tracelake.store.operations import Live, NewSpans
 
 _HEARTBEAT_S: Final = 15.0
 _TRACES_AN_EVENT: Final = 500

@@ -10,7 +10,7 @@ from tracelake.model import wire
 from tracelake.model.errors import TracelakeError
 from tracelake.query.answer import encode
 from tracelake.query.live.subscription import Interest, Subscription
-from tracelake.store.api import Live
+from tracelake.store.operations import Live
 
 _log = logging.getLogger(__name__)
 
