@@ -80,24 +80,28 @@ class LiveTail:
                 await self._task
 
     async def _run(self) -> None:
-        is_away = False
+        is_away = must_jump = False
         while self._subscriptions:
             try:
+                if must_jump:
+                    self._jump(await asyncio.to_thread(self._live.wait, -1, 0))
+                    must_jump = False
                 latest = await asyncio.to_thread(self._live.wait, self._seq, _WAIT_S)
                 if latest > self._seq:
                     await self._follow(latest)
                 is_away = False
+                await asyncio.sleep(_PAUSE_S)
             except TracelakeError as error:
                 # Said once: a store can be away for hours.
                 if not is_away:
                     _log.warning("live streams wait: %s", error.message)
                 is_away = True
                 await asyncio.sleep(_WAIT_S)
-                continue
             except Exception:
-                _log.exception("live streams skip changes after %d", self._seq)
-                self._jump(await asyncio.to_thread(self._live.wait, -1, 0))
-            await asyncio.sleep(_PAUSE_S)
+                # The streams outlive whatever one change runs into.
+                _log.exception("live streams skip the changes after %d", self._seq)
+                must_jump = True
+                await asyncio.sleep(_WAIT_S)
 
     async def _follow(self, latest: int) -> None:
         if latest - self._seq > _MAX_BACKLOG:
