@@ -10,6 +10,7 @@ from tests.spans import START_NS, make_span, public_id, write
 from tracelake.model.entities import AssessmentSource, SourceType
 from tracelake.model.errors import InvalidFilter, InvalidInput
 from tracelake.store.api import NewAssessment
+from tracelake.store.index.follow import catch_up
 from tracelake.store.open import Store, open_store
 from tracelake.store.operations import Deleted, TraceScope
 
@@ -159,6 +160,22 @@ def test_deletion_while_spans_come_in(store: Store) -> None:
     assert deleted.traces == 59
     assert stored(store) == set(range(1001, 1040))
     assert row_counts(store) == [39, 78, 78, 0]
+
+
+def test_the_index_forgets_what_is_deleted(store: Store) -> None:
+    fill(store, *range(1, 30))
+    catch_up(store.indexer)
+    gone = TraceScope(trace_ids=tuple(public_id(n) for n in range(1, 30, 2)))
+    assert store.deletion.delete(gone) == Deleted(15, True)
+    for text in ("", "status = 'OK'", "name = 'root' AND trace.text LIKE '%root%'"):
+        found = store.traces.find_traces(filter=text).traces
+        assert {int(info.trace_id[3:], 16) for info in found} == set(range(2, 30, 2))
+    write(store, make_span(1, 1, name="again"))
+    catch_up(store.indexer)
+    assert store.traces.find_traces(filter="name = 'again'").traces[0].trace_id == public_id(1)
+    assert store.deletion.delete(TraceScope(filter="status = 'OK'")) == Deleted(15, True)
+    catch_up(store.indexer)
+    assert store.traces.find_traces().traces == []
 
 
 def test_disk_is_given_back(tmp_path: Path) -> None:
