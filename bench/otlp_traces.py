@@ -1,149 +1,185 @@
-"""Agent traces to send: 10 spans, 28 KB, each model call repeating the conversation before it."""
+"""Agent traces to send, unique and the same on every run; and what is true of each of them.
 
-import json
+Two shapes. *fixed*: 10 spans, 28 KB. *mixed*: the spread of 1,096 recorded turns of an airline's
+support agent, scaled to a mean of 10 spans and 28 KB.
+"""
+
 import random
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final, Literal
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
+from trace_template import (
+    AGENT_VERSIONS,
+    CHANNELS,
+    CODE,
+    DEPLOYS,
+    MODELS,
+    SESSION,
+    TENANT,
+    USER,
+    Kind,
+    Template,
+    make_template,
+)
+from words import COMMON_WORD, RARE_WORD, Pool, make_pools
 
 TRACE_BYTES: Final = 28 * 1024
 SPANS: Final = 10
-_PLACEHOLDER: Final = bytes(range(0xA0, 0xB0))
-_WORDS: Final = tuple(
-    """
-the order refund shipping delayed customer account invoice address please check
-status of your parcel number item price discount code payment card declined retry
-warehouse stock size colour exchange return label email phone date tomorrow yesterday
-policy allows days within original packaging receipt confirm thank you sorry for
-inconvenience let me look into
-""".split()
-)
+START_NS: Final = 1_788_000_000_000_000_000
+PERIOD_NS: Final = 30 * 86_400 * 1_000_000_000
+"""Traces begin in these 30 days, in the order of their numbers."""
+
+# Spans and bytes of twenty equal parts of the recorded turns, by size.
+STRATA: Final = (
+    (3, 3500), (3, 3500), (6, 8500), (6, 9100), (6, 9300), (6, 9700), (6, 10800), (6, 12100),
+    (6, 13200), (6, 14700), (6, 16400), (7, 19200), (11, 21500), (10, 23500), (10, 28400),
+    (13, 34600), (14, 41700), (16, 54700), (19, 73900), (40, 164600),
+)  # fmt: skip
+USERS: Final = 2000
+TRACES_A_SESSION: Final = 5
+_TEMPLATES: Final = {"fixed": 100, "mixed": 400}
+_ODD: Final = 0x9E37_79B9_7F4A_7C15
+_MASK: Final = (1 << 64) - 1
+_WORKER_STRIDE: Final = 10_000_000
+
+Shape = Literal["fixed", "mixed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is true of one trace, known without asking any store. Times are ns since 1970."""
+
+    number: int
+    trace_id: str
+    kind: Kind
+    start_ns: int
+    duration_ns: int
+    session: str
+    user: str
+    deploy: str
+    channel: str
+    tenant: str
+    code: str
+    """A word that only this trace says."""
+    tools: tuple[str, ...]
+    failed_tool: str | None
+    tokens: int
 
 
 class TraceSource:
-    """Makes request bodies of `traces_per_request` traces, no two traces with the same id."""
+    """Request bodies of `traces_per_request` traces each; trace numbers never meet by chance."""
 
-    def __init__(self, traces_per_request: int, seed: int = 7) -> None:
+    def __init__(
+        self,
+        traces_per_request: int = 1,
+        seed: int = 7,
+        *,
+        shape: Shape = "fixed",
+        total: int = 1_000_000,
+    ) -> None:
+        """`total` traces fill the 30 days; those beyond begin again at their start."""
         chooser = random.Random(seed)
-        self._templates = [
-            b"".join(_resource_spans(chooser, n, i) for i in range(traces_per_request))
-            for n in range(20)
-        ]
-        self._per_request = traces_per_request
+        self.traces_per_request = traces_per_request
+        self._total = total
+        self._seed = seed
+        self._pools = make_pools(chooser)
+        self._templates = _make_templates(chooser, shape)
+        shares = list(accumulate(1 / rank for rank in range(1, USERS + 1)))
+        self._users = chooser.choices(range(USERS), cum_weights=shares, k=65_536)
 
     def bodies(self, worker: int, count: int) -> Iterator[tuple[bytes, list[bytes]]]:
         """`count` bodies with the trace ids in each; workers never share an id."""
-        for n in range(count):
-            body = self._templates[n % len(self._templates)]
-            ids: list[bytes] = []
-            for i in range(self._per_request):
-                trace_id = worker.to_bytes(4) + n.to_bytes(8) + i.to_bytes(4, "little")
-                trace_id = b"\x01" + trace_id[1:]
-                body = body.replace(_placeholder(i), trace_id)
-                ids.append(trace_id)
-            yield body, ids
+        first = worker * _WORKER_STRIDE
+        for _ in range(count):
+            numbers = range(first, first + self.traces_per_request)
+            yield self.body(numbers), [_trace_id(number) for number in numbers]
+            first += self.traces_per_request
 
+    def body(self, numbers: range) -> bytes:
+        """One request with the traces of these numbers."""
+        return b"".join(self.trace(number) for number in numbers)
 
-def _placeholder(i: int) -> bytes:
-    return _PLACEHOLDER[:12] + (0xF0F0_0000 + i).to_bytes(4)
+    def trace(self, number: int) -> bytes:
+        """One trace as a serialised request; concatenated requests are one request."""
+        template = self._template(number)
+        facts, chooser = self._facts(number, template)
+        kind = template.kind
+        values = [
+            _trace_id(number),
+            facts.session.encode(),
+            facts.user.encode(),
+            facts.deploy.encode(),
+            facts.channel.encode(),
+            facts.tenant.encode(),
+            facts.code.encode(),
+            (RARE_WORD if number % 1000 == 17 else "standing").encode(),
+        ]
+        spans = number * 1024
+        values += [((spans + n) * _ODD & _MASK).to_bytes(8) for n in range(1, kind.spans + 1)]
+        start_ns, duration_ns = facts.start_ns, facts.duration_ns
+        for begin, end in template.shares:
+            values.append((start_ns + int(duration_ns * begin)).to_bytes(8, "little"))
+            values.append((start_ns + int(duration_ns * end)).to_bytes(8, "little"))
+        pool: Pool = self._pools[kind.language]
+        sizes = template.holes.sizes
+        offset = chooser.getrandbits(48)
+        for index in range(len(values), len(sizes)):
+            offset = offset * _ODD + 1 & _MASK
+            values.append(pool.take(offset >> 20, sizes[index]))
+        return template.join(values)
 
+    def facts(self, number: int) -> Facts:
+        return self._facts(number, self._template(number))[0]
 
-def _resource_spans(chooser: random.Random, number: int, i: int) -> bytes:
-    """One trace as a serialised request; concatenated requests are one request."""
-    start_ns = 1_790_000_000_000_000_000 + number * 1_000_000_000
-    spans: list[Span] = []
-    conversation = [{"role": "system", "content": _text(chooser, 1500)}]
-    conversation.append({"role": "user", "content": _text(chooser, 200)})
-    root_id = _span_id(0)
-    spans.append(
-        _span(
-            i, root_id, b"", "answer_customer", start_ns, start_ns + 3_000_000_000,
-            {
-                "mlflow.spanType": "AGENT",
-                "mlflow.spanInputs": json.dumps({"messages": conversation[1:]}),
-                "mlflow.spanOutputs": json.dumps(_text(chooser, 300)),
-                "session.id": f"session-{number}",
-                "user.id": f"user-{number % 7}",
-            },
+    def _template(self, number: int) -> Template:
+        return self._templates[number % len(self._templates)]
+
+    def _facts(self, number: int, template: Template) -> tuple[Facts, random.Random]:
+        chooser = random.Random(number * 1_000_003 + self._seed)
+        session = number // TRACES_A_SESSION
+        facts = Facts(
+            number=number,
+            trace_id=f"tr-{_trace_id(number).hex()}",
+            kind=template.kind,
+            start_ns=START_NS + number % self._total * PERIOD_NS // self._total,
+            duration_ns=int(chooser.lognormvariate(1.4, 0.8) * 1e9),
+            session=SESSION % session,
+            user=USER % self._users[session * _ODD >> 13 & 0xFFFF],
+            deploy=DEPLOYS[(0, 0, 0, 0, 0, 1, 1, 2)[chooser.getrandbits(3)]],
+            channel=CHANNELS[chooser.getrandbits(2)],
+            tenant=TENANT % (chooser.getrandbits(16) % 50),
+            code=CODE % number,
+            tools=template.tools,
+            failed_tool=template.failed_tool,
+            tokens=template.tokens,
         )
-    )  # fmt: skip
-    for step in range(1, SPANS):
-        begin_ns = start_ns + step * 100_000_000
-        if step % 2:
-            answer = {"role": "assistant", "content": _text(chooser, 300)}
-            attributes = {
-                "openinference.span.kind": "LLM",
-                "input.value": json.dumps({"messages": conversation, "model": "gpt-4o"}),
-                "output.value": json.dumps({"choices": [{"message": answer}]}),
-                "llm.model_name": "gpt-4o",
-                "llm.provider": "openai",
-                "llm.token_count.prompt": 800 + step,
-                "llm.token_count.completion": 90,
-                "llm.token_count.total": 890 + step,
-                "llm.invocation_parameters": '{"temperature": 0.2}',
-            }
-            conversation.append(answer)
-        else:
-            result = {"role": "tool", "content": _text(chooser, 700)}
-            attributes = {
-                "openinference.span.kind": "TOOL",
-                "tool.name": "find_order",
-                "input.value": json.dumps({"order_id": chooser.randrange(10**6)}),
-                "output.value": result["content"],
-            }
-            conversation.append(result)
-        name = "chat" if step % 2 else "find_order"
-        spans.append(
-            _span(i, _span_id(step), root_id, name, begin_ns, begin_ns + 90_000_000, attributes)
-        )
-    request = ExportTraceServiceRequest()
-    resource_spans: ResourceSpans = request.resource_spans.add()
-    resource_spans.resource.attributes.append(_attribute("service.name", "support"))
-    resource_spans.scope_spans.add().spans.extend(spans)
-    missing = TRACE_BYTES - request.ByteSize()
-    if missing > 8:
-        padding = _attribute("app.context", _text(chooser, missing - 8))
-        resource_spans.scope_spans[0].spans[-1].attributes.append(padding)
-    return request.SerializeToString()
+        return facts, chooser
 
 
-def _span(
-    i: int, span_id: bytes, parent: bytes, name: str, start_ns: int, end_ns: int,
-    attributes: Mapping[str, str | int],
-) -> Span:  # fmt: skip
-    return Span(
-        trace_id=_placeholder(i),
-        span_id=span_id,
-        parent_span_id=parent,
-        name=name,
-        start_time_unix_nano=start_ns,
-        end_time_unix_nano=end_ns,
-        attributes=[_attribute(key, value) for key, value in attributes.items()],
-        status=Status(code=Status.STATUS_CODE_OK),
-    )
+def _trace_id(number: int) -> bytes:
+    # The first half looks as random as a real id, so that ids do not arrive in order.
+    return ((number + 1) * _ODD & _MASK).to_bytes(8) + number.to_bytes(8)
 
 
-def _attribute(key: str, value: str | int) -> KeyValue:
-    if isinstance(value, int):
-        return KeyValue(key=key, value=AnyValue(int_value=value))
-    return KeyValue(key=key, value=AnyValue(string_value=value))
-
-
-def _span_id(step: int) -> bytes:
-    return b"span" + (step + 1).to_bytes(4)
-
-
-def _text(chooser: random.Random, size: int) -> str:
-    words: list[str] = []
-    length = 0
-    while length < size:
-        word = chooser.choice(_WORDS)
-        # Numbers and names keep the text from compressing better than people's words do.
-        if chooser.random() < 0.12:
-            word = f"{word}-{chooser.randrange(10**5)}"
-        words.append(word)
-        length += len(word) + 1
-    return " ".join(words)[:size]
+def _make_templates(chooser: random.Random, shape: Shape) -> list[Template]:
+    count = _TEMPLATES[shape]
+    english = make_pools(chooser, 20_000)["en"]
+    # What every trace repeats must not hold the word that only many traces say.
+    prompts = {
+        version: english.take(index * 3000, 1500).decode().replace(COMMON_WORD, "climate")
+        for index, version in enumerate(AGENT_VERSIONS)
+    }
+    templates: list[Template] = []
+    for n in range(count):
+        spans, size = STRATA[n % len(STRATA)] if shape == "mixed" else (SPANS, TRACE_BYTES)
+        # 25 and 20 share a factor with each other only through 5: errors meet every size.
+        failed = n % 25 == n // 100
+        model, provider = MODELS[n * 7 // 20 % len(MODELS)]
+        version = AGENT_VERSIONS[n // 3 % len(AGENT_VERSIONS)]
+        language = {11: "zh", 37: "ar"}.get(n % 50, "en")
+        kind = Kind(spans, size, model, provider, version, failed, language)
+        templates.append(make_template(chooser, kind, prompts[version]))
+    chooser.shuffle(templates)
+    return templates
