@@ -1,207 +1,287 @@
-"""`make bench-ingest`: traces a second that one server stores durably, its generator beside it.
+"""`make bench-ingest`: traces a second that each system stores durably, the generator beside it.
 
-Row A sends one trace a request over 16 connections, row B 50 traces a request. Printed beside them,
-from the same run: the rate of appending the same bytes to a file with an fsync a request. Every
-acknowledged trace is looked for in the store afterwards. Exit code 1 when a bar is missed.
+Every system gets the same bytes, traces of 10 spans and 28 KB, one a request and 50 a request, over
+1, 16 and 64 connections. A trace counts when it is in the system's database after the run, and the
+time runs until the last one is; some of them are read back whole through the system's own API.
 """
 
 import argparse
-import os
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.request import urlopen
 
-import psutil
-
+import raw
+from load import Load, drive
 from otlp_traces import SPANS, TRACE_BYTES, TraceSource
-from tracelake.store.open import open_store
+from report import Report, options, ratio
+from systems.base import System
+from systems.choose import NAMES, Systems
+from systems.ours import Tracelake
 
-CONNECTIONS: Final = 16
-BARS: Final = {1: 1000, 50: 2000}
-MEMORY_BAR_MB: Final = 400
+_WARM_CONNECTIONS: Final = 16
+_PATIENCE_S: Final = 600.0
+"""For a system to store what it has acknowledged."""
+_READ_BACK: Final = 20
+_BARRED: Final = 16
 
 
-@dataclass
-class Load:
-    """What one run of the generator saw."""
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One run: a system, a size of requests, a number of connections."""
 
-    acknowledged: int = 0
-    refused: int = 0
-    latencies_s: list[float] = field(default_factory=list[float])
-    elapsed_s: float = 0.0
+    system: str
+    per_request: int
+    connections: int
+    load: Load
+    stored: int
+    elapsed_s: float
+    """Until the last trace was counted."""
+    unreadable: int
+    peak_bytes: int
 
     @property
     def rate(self) -> float:
-        return self.acknowledged / self.elapsed_s
+        return self.stored / self.elapsed_s
 
-    def percentile_ms(self, share: float) -> float:
-        ordered = sorted(self.latencies_s)
-        return ordered[int((len(ordered) - 1) * share)] * 1000
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What a system's store took after all runs of one size of requests."""
+
+    system: str
+    per_request: int
+    version: str
+    traces: int
+    disk_bytes: int
+    """Beyond what the empty store took."""
+    lag_traces: float
+    catch_up_s: float
+
+    @property
+    def kb_a_trace(self) -> float:
+        return self.disk_bytes / self.traces / 1024 if self.traces else float("nan")
+
+    @property
+    def catch_up(self) -> str:
+        return f"{self.lag_traces / max(self.catch_up_s, 0.001):.0f}" if self.lag_traces else "–"
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--seconds", type=float, default=10.0)
-    options.add_argument("--store-url", default="", help="default: SQLite in a new folder")
-    arguments = options.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="tracelake-bench-", dir=Path.cwd()))
+    parser = options(__doc__)
+    parser.add_argument("--systems", nargs="+", default=list(NAMES), choices=NAMES, metavar="NAME")
+    parser.add_argument("--connections", nargs="+", type=int, default=[1, 16, 64])
+    parser.add_argument("--per-request", nargs="+", type=int, default=[1, 50])
+    parser.add_argument("--seconds", type=float, default=10.0, help="of sending, for each run")
+    parser.add_argument(
+        "--warm", type=float, default=10.0, help="seconds of sending before the first run"
+    )
+    arguments = parser.parse_args()
+    arguments.stores.mkdir(parents=True, exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix="ingest-", dir=arguments.stores.resolve()))
+    systems = Systems(home, arguments.peers)
+    cells: list[Cell] = []
+    stores: list[Store] = []
+    limits: dict[int, tuple[float, ...]] = {}
     try:
-        return run(home, arguments.seconds, arguments.store_url)
+        for per_request in arguments.per_request:
+            source = TraceSource(per_request)
+            limits[per_request] = (
+                raw.append_and_fsync(source, home / "raw", min(arguments.seconds, 5.0)),
+                raw.parse(source, min(arguments.seconds, 5.0)),
+                raw.parse(source, min(arguments.seconds, 5.0), read=True),
+            )
+            for name in arguments.systems:
+                system = systems.make(name, str(per_request))
+                runs, store = measure(system, name, source, arguments)
+                cells += runs
+                stores.append(store)
+                print(f"{system.name}, {per_request} a request: done", file=sys.stderr)
+                shutil.rmtree(system.folder)
     finally:
+        systems.stop()
         shutil.rmtree(home)
+    return tell(cells, stores, limits).finish(write=arguments.write)
 
 
-def run(home: Path, seconds: float, store_url: str) -> int:
-    print(
-        f"{SPANS} spans, {TRACE_BYTES} bytes a trace; {os.cpu_count()} cores; {seconds:g} s a row"
-    )
-    with_bars: list[bool] = []
-    for per_request in BARS:
-        source = TraceSource(per_request)
-        folder = home / str(per_request)
-        port = free_port()
-        process = start_server(folder, port, store_url)
-        try:
-            load, peak_mb = drive(source, per_request, port, seconds, process)
-        finally:
-            process.terminate()
-            process.wait(30)
-        stored = 0 if store_url else count_stored(folder)
-        raw = append_and_fsync(source, home / "raw", min(seconds, 5.0)) * per_request
-        lost = "" if store_url else f"  {stored} in the store"
-        disk_kb = sum(f.stat().st_size for f in folder.glob("tracelake.db*")) / 1024
-        print(
-            f"{per_request:>2} a request: {load.rate:7.0f} traces/s durable"
-            f"  (append+fsync of the same bytes {raw:7.0f}/s, ratio {load.rate / raw:.2f})"
-            f"  p50 {load.percentile_ms(0.5):.1f} ms  p99 {load.percentile_ms(0.99):.1f} ms"
-            f"  peak {peak_mb:.0f} MB  {disk_kb / max(load.acknowledged, 1):.1f} KB/trace on disk"
-            f"  {load.acknowledged} acknowledged, {load.refused} refused{lost}"
-        )
-        with_bars.append(load.rate >= BARS[per_request] and peak_mb < MEMORY_BAR_MB)
-        if not store_url:
-            with_bars.append(stored == load.acknowledged)
-    bars = ", ".join(f"{rate}/s at {n} a request" for n, rate in BARS.items())
-    print(f"bars: {bars}, under {MEMORY_BAR_MB} MB: {'held' if all(with_bars) else 'MISSED'}")
-    return 0 if all(with_bars) else 1
+def measure(
+    system: System, name: str, source: TraceSource, arguments: argparse.Namespace
+) -> tuple[list[Cell], Store]:
+    """All runs of one system with one size of requests, on one store that grows."""
+    system.start()
+    cells: list[Cell] = []
+    try:
+        empty_bytes = system.disk_bytes()
+        warm = _send(system, source, 0, _WARM_CONNECTIONS, arguments.warm)
+        system.wait_counted(warm.acknowledged, _PATIENCE_S)
+        for worker, number in enumerate(arguments.connections, 1):
+            cells.append(run_cell(system, name, source, worker, number, arguments.seconds))
+        lag = system.index_lag() if isinstance(system, Tracelake) else 0.0
+        began = time.monotonic()
+        system.settle()
+        catch_up_s = time.monotonic() - began
+        traces = system.count_traces()
+        version = system.version()
+    finally:
+        system.stop()
+    disk = system.disk_bytes() - empty_bytes
+    store = Store(name, source.traces_per_request, version, traces, disk, lag, catch_up_s)
+    return cells, store
 
 
-def start_server(
-    folder: Path, port: int, store_url: str, workers: int = 1
-) -> subprocess.Popen[bytes]:
-    environment = os.environ | {
-        "TRACELAKE_HOME": str(folder),
-        "TRACELAKE_LAKE_SYNC_SECONDS": "0",
-        "TRACELAKE_OTLP_GRPC_PORT": "0",
-        "TRACELAKE_WORKERS": str(workers),
-    }
-    if store_url:
-        environment["TRACELAKE_STORE_URL"] = store_url
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tracelake", "server", "--port", str(port)],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            with urlopen(f"http://127.0.0.1:{port}/health", timeout=1):
-                return process
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError("the server did not start within 30 s")
-
-
-def drive(
-    source: TraceSource, per_request: int, port: int, seconds: float,
-    process: subprocess.Popen[bytes],
-) -> tuple[Load, float]:  # fmt: skip
-    loads = [Load() for _ in range(CONNECTIONS)]
+def run_cell(
+    system: System, name: str, source: TraceSource, worker: int, connections: int, seconds: float
+) -> Cell:
+    before = system.count_traces()
+    peak = [system.memory_bytes()]
     began = time.monotonic()
-    threads = [
-        threading.Thread(
-            target=send, args=(source, worker, per_request, port, began + seconds, load)
-        )
-        for worker, load in enumerate(loads)
-    ]
-    for thread in threads:
-        thread.start()
-    server = psutil.Process(process.pid)
-    peak_bytes = 0
-    while any(thread.is_alive() for thread in threads):
-        peak_bytes = max(peak_bytes, server.memory_info().rss)
-        time.sleep(0.25)
-    total = Load(elapsed_s=time.monotonic() - began)
-    for load in loads:
-        total.acknowledged += load.acknowledged
-        total.refused += load.refused
-        total.latencies_s += load.latencies_s
-    return total, peak_bytes / 1e6
+    load = _send(system, source, worker, connections, seconds, peak)
+    count, last = system.wait_counted(before + load.acknowledged, _PATIENCE_S)
+    # A system that had everything when it was first asked was done with its last answer.
+    trailing = last - began if last > began + load.elapsed_s + 0.1 else load.elapsed_s
+    peak.append(system.memory_bytes())
+    sent = load.acknowledged // source.traces_per_request
+    unreadable = sum(
+        not system.is_readable(trace_id, SPANS) for trace_id in sample_ids(source, worker, sent)
+    )
+    return Cell(
+        name, source.traces_per_request, connections, load, count - before, trailing,
+        unreadable, max(peak),
+    )  # fmt: skip
 
 
-def send(
-    source: TraceSource, worker: int, per_request: int, port: int, until: float, load: Load
+def _send(
+    system: System, source: TraceSource, worker: int, connections: int, seconds: float,
+    peak: list[int] | None = None,
+) -> Load:  # fmt: skip
+    return drive(
+        (body for body, _ids in source.bodies(worker, 10**7)),
+        source.traces_per_request,
+        system.addresses,
+        connections,
+        seconds,
+        system.headers,
+        each_tick=None if peak is None else lambda: peak.append(system.memory_bytes()),
+    )
+
+
+def sample_ids(source: TraceSource, worker: int, requests: int) -> Iterator[str]:
+    """Ids of traces in the requests that were surely answered: all but the last under way."""
+    step = max(1, requests // _READ_BACK)
+    for n in range(0, max(0, requests - 64), step):
+        yield source.facts(source.first_number(worker) + n * source.traces_per_request).trace_id[3:]
+
+
+def tell(
+    cells: Sequence[Cell], stores: Sequence[Store], limits: dict[int, tuple[float, ...]]
+) -> Report:
+    report = Report("ingest")
+    rates = {(c.system, c.per_request, c.connections): c.rate for c in cells}
+    set_bars(report, rates, stores, limits)
+    report.table(
+        ("traces a request", "connections", *(f"ours ÷ {peer}" for peer in _PEERS)),
+        [
+            (str(size), str(number), *(_ratio(rates, peer, size, number) for peer in _PEERS))
+            for size, number in sorted({(c.per_request, c.connections) for c in cells})
+        ],
+        "Ratios of durable traces a second; PostgreSQL beside PostgreSQL, ours with two servers.",
+    )
+    report.table(
+        (
+            "a request", "system", "connections", "traces/s", "p50 ms", "p99 ms", "stored",
+            "acknowledged", "refused", "not read back", "peak MB", "generator",
+        ),
+        [_row(cell) for cell in cells],
+        f"{SPANS} spans and {TRACE_BYTES} bytes a trace.",
+    )  # fmt: skip
+    report.table(
+        ("system", "version", "a request", "traces", "KB a trace", "index lag", "catch-up/s"),
+        [
+            (
+                s.system, s.version, str(s.per_request), str(s.traces), f"{s.kb_a_trace:.1f}",
+                f"{s.lag_traces:.0f}", s.catch_up,
+            )
+            for s in stores
+        ],
+        "On disk, beyond the empty store, logs folded in and the index caught up.",
+    )  # fmt: skip
+    report.table(
+        ("a request", "append and fsync/s", "parse on one core/s", "parse and read attributes/s"),
+        [(str(size), *(f"{rate:.0f}" for rate in rates)) for size, rates in limits.items()],
+        "The machine's limits for the same bytes, in traces.",
+    )
+    return report
+
+
+_PEERS: Final = ("mlflow", "mlflow-postgres", "phoenix")
+
+
+def _ours_beside(peer: str) -> str:
+    return "ours-postgres-2" if "postgres" in peer else "ours"
+
+
+def _ratio(rates: dict[tuple[str, int, int], float], peer: str, size: int, number: int) -> str:
+    ours, theirs = rates.get((_ours_beside(peer), size, number)), rates.get((peer, size, number))
+    return "–" if ours is None or theirs is None else ratio(ours, theirs)
+
+
+def _row(cell: Cell) -> tuple[str, ...]:
+    refused = " ".join(f"{why}:{count}" for why, count in cell.load.refused.items()) or "0"
+    if cell.load.unanswered:
+        refused += f" unanswered:{cell.load.unanswered}"
+    return (
+        str(cell.per_request), cell.system, str(cell.connections), f"{cell.rate:.0f}",
+        f"{cell.load.percentile_ms(0.5):.1f}", f"{cell.load.percentile_ms(0.99):.1f}",
+        str(cell.stored), str(cell.load.acknowledged), refused, str(cell.unreadable),
+        f"{cell.peak_bytes / 1e6:.0f}", f"{cell.load.cpu_s / cell.load.elapsed_s:.0%} of a core",
+    )  # fmt: skip
+
+
+def set_bars(
+    report: Report,
+    rates: dict[tuple[str, int, int], float],
+    stores: Sequence[Store],
+    limits: dict[int, tuple[float, ...]],
 ) -> None:
-    """One connection: send, wait for the answer, send the next."""
-    with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for body, _ids in source.bodies(worker, 1_000_000):
-            began = time.monotonic()
-            if began >= until:
-                return
-            head = (
-                "POST /v1/traces HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-                "Content-Type: application/x-protobuf\r\nx-mlflow-experiment-id: 0\r\n"
-                f"Content-Length: {len(body)}\r\n\r\n"
-            ).encode()
-            connection.sendall(head + body)
-            answer = connection.recv(65536)
-            while b"\r\n\r\n" not in answer:
-                answer += connection.recv(65536)
-            load.latencies_s.append(time.monotonic() - began)
-            if answer.startswith(b"HTTP/1.1 200"):
-                load.acknowledged += per_request
-            else:
-                load.refused += per_request
+    """Rows 1 to 4 of the bars, all at 16 connections."""
 
+    def at_least(row: str, system: str, size: int, bar: float) -> None:
+        rate = rates.get((system, size, _BARRED))
+        told = "–" if rate is None else f"{rate:.0f}/s"
+        report.bar(row, f"{system}, {size} a request: ≥ {bar:.0f}/s", told,
+                   None if rate is None else rate >= bar)  # fmt: skip
 
-def append_and_fsync(source: TraceSource, path: Path, seconds: float) -> float:
-    """Requests a second of the bare disk: one append and one fsync each."""
-    until = time.monotonic() + seconds
-    count = 0
-    began = time.monotonic()
-    with path.open("wb") as file:
-        for body, _ids in source.bodies(0, 1_000_000):
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-            count += 1
-            if time.monotonic() >= until:
-                break
-    return count / (time.monotonic() - began)
+    def times(row: str, peer: str, size: int, bar: float) -> None:
+        ours, theirs = (rates.get((s, size, _BARRED)) for s in (_ours_beside(peer), peer))
+        measured = None if ours is None or theirs is None else ours / max(theirs, 0.01)
+        report.bar(row, f"{size} a request: ≥ {bar:.0f} × {peer}",
+                   "–" if measured is None else f"{measured:.1f} ×",
+                   None if measured is None else measured >= bar)  # fmt: skip
 
-
-def count_stored(folder: Path) -> int:
-    store = open_store(f"sqlite:///{folder / 'tracelake.db'}")
-    with store.database.read() as connection:
-        count: int = connection.exec_driver_sql(
-            "SELECT count(*) FROM traces WHERE span_count = 10"
-        ).scalar_one()
-    store.close()
-    return count
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    at_least("1", "ours", 1, 1800)
+    times("1", "mlflow", 1, 30)
+    times("1", "phoenix", 1, 10)
+    at_least("2", "ours", 50, 3500)
+    times("2", "mlflow", 50, 20)
+    batch = rates.get(("ours", 50, _BARRED))
+    if batch is not None:
+        disk, parsed, _read = limits[50]
+        told = f"{batch / parsed:.2f} and {batch / disk:.2f}"
+        report.bar("2", "share of the parse rate and of append and fsync", told, None)
+    for store in stores:
+        if store.system == "ours" and store.lag_traces:
+            rate = store.lag_traces / max(store.catch_up_s, 0.001)
+            report.bar("2", f"index catch-up ≥ 500/s, {store.per_request} a request",
+                       f"{rate:.0f}/s from {store.lag_traces:.0f} behind", rate >= 500)  # fmt: skip
+    times("3", "mlflow-postgres", 1, 10)
+    for store in stores:
+        if store.system.startswith("ours"):
+            report.bar("4", f"{store.system}, {store.per_request} a request: ≤ 10 KB a trace",
+                       f"{store.kb_a_trace:.1f} KB", store.kb_a_trace <= 10)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ class _Loop:
                 if self._step(key.data):
                     last_answer = time.monotonic()
             self._resume()
-            if self._each_tick is not None and now - tick > 0.5:
+            if self._each_tick is not None and now - tick > 2:
                 self._each_tick()
                 tick = now
         self._load.unanswered = len(self._selector.get_map()) + len(self._paused)

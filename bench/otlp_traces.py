@@ -91,11 +91,15 @@ class TraceSource:
 
     def bodies(self, worker: int, count: int) -> Iterator[tuple[bytes, list[bytes]]]:
         """`count` bodies with the trace ids in each; workers never share an id."""
-        first = worker * _WORKER_STRIDE
+        first = self.first_number(worker)
         for _ in range(count):
             numbers = range(first, first + self.traces_per_request)
             yield self.body(numbers), [_trace_id(number) for number in numbers]
             first += self.traces_per_request
+
+    def first_number(self, worker: int) -> int:
+        """The number of the first trace in `bodies(worker, …)`; the others count on from it."""
+        return worker * _WORKER_STRIDE
 
     def body(self, numbers: range) -> bytes:
         """One request with the traces of these numbers."""
