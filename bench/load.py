@@ -26,7 +26,7 @@ class Load:
     cpu_s: float = 0.0
     latencies_s: list[float] = field(default_factory=list[float])
     refused: Counter[str] = field(default_factory=Counter[str])
-    """Answers other than 200, by status or by what went wrong with the connection."""
+    """Answers that are no success, by status or by what went wrong with the connection."""
     unanswered: int = 0
 
     @property
@@ -50,7 +50,7 @@ class _Connection:
         self.socket: socket.socket = _connect(address)
         self.left = memoryview(b"")
         self.answer = bytearray()
-        self.body = b""
+        self.request = b""
         self.began = 0.0
         self.resume_at = 0.0
 
@@ -58,9 +58,9 @@ class _Connection:
         self.socket.close()
         self.socket = _connect(self._address)
 
-    def start(self, head: bytes, body: bytes) -> None:
-        self.body = body
-        self.left = memoryview(head % len(body) + body)
+    def start(self, request: bytes) -> None:
+        self.request = request
+        self.left = memoryview(request)
         self.answer.clear()
         self.began = time.monotonic()
 
@@ -73,7 +73,6 @@ def drive(
     seconds: float,
     headers: Mapping[str, str],
     *,
-    path: str = "/v1/traces",
     each_tick: Callable[[], None] | None = None,
 ) -> Load:
     """Send until `seconds` have passed or the bodies end, then wait for the answers under way.
@@ -82,21 +81,33 @@ def drive(
     """
     named = {"Host": "127.0.0.1", "Content-Type": "application/x-protobuf", **headers}
     lines = "".join(f"{name}: {value}\r\n" for name, value in named.items())
-    head = f"POST {path} HTTP/1.1\r\n{lines}Content-Length: %d\r\n\r\n".encode()
-    return _Loop(bodies, traces_a_body, head, each_tick).run(addresses, connections, seconds)
+    head = f"POST /v1/traces HTTP/1.1\r\n{lines}Content-Length: %d\r\n\r\n".encode()
+    requests = (head % len(body) + body for body in bodies)
+    return send(requests, traces_a_body, addresses, connections, seconds, each_tick=each_tick)
+
+
+def send(
+    requests: Iterator[bytes],
+    counts: int,
+    addresses: Sequence[tuple[str, int]],
+    connections: int,
+    seconds: float,
+    *,
+    each_tick: Callable[[], None] | None = None,
+) -> Load:
+    """The same for whole HTTP/1.1 requests; each acknowledged one counts `counts`."""
+    return _Loop(requests, counts, each_tick).run(addresses, connections, seconds)
 
 
 class _Loop:
     def __init__(
         self,
-        bodies: Iterator[bytes],
-        traces_a_body: int,
-        head: bytes,
+        requests: Iterator[bytes],
+        counts: int,
         each_tick: Callable[[], None] | None,
     ) -> None:
-        self._bodies = bodies
-        self._traces_a_body = traces_a_body
-        self._head = head
+        self._requests = requests
+        self._counts = counts
         self._each_tick = each_tick
         self._load = Load()
         self._selector = selectors.DefaultSelector()
@@ -132,12 +143,12 @@ class _Loop:
         return self._load
 
     def _next(self, connection: _Connection) -> None:
-        body = next(self._bodies, None) if time.monotonic() < self._until else None
-        if body is None:
+        request = next(self._requests, None) if time.monotonic() < self._until else None
+        if request is None:
             self._selector.unregister(connection.socket)
             connection.socket.close()
             return
-        connection.start(self._head, body)
+        connection.start(request)
         self._selector.modify(connection.socket, selectors.EVENT_WRITE, connection)
 
     def _step(self, connection: _Connection) -> bool:
@@ -161,9 +172,9 @@ class _Loop:
         status = answered_status(connection.answer)
         if status is None:
             return False
-        if status == 200:
+        if 200 <= status < 300:
             self._load.latencies_s.append(time.monotonic() - connection.began)
-            self._load.acknowledged += self._traces_a_body
+            self._load.acknowledged += self._counts
             self._next(connection)
         else:
             self._refuse(connection, str(status), broken=False)
@@ -184,7 +195,7 @@ class _Loop:
             if now >= self._until:
                 connection.socket.close()
                 continue
-            connection.start(self._head, connection.body)
+            connection.start(connection.request)
             self._selector.register(connection.socket, selectors.EVENT_WRITE, connection)
 
 
