@@ -65,7 +65,12 @@ class Facts:
     """A word that only this trace says."""
     tools: tuple[str, ...]
     failed_tool: str | None
-    tokens: int
+    input_tokens: int
+    output_tokens: int
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
 
 
 class TraceSource:
@@ -157,7 +162,8 @@ class TraceSource:
             code=CODE % number,
             tools=template.tools,
             failed_tool=template.failed_tool,
-            tokens=template.tokens,
+            input_tokens=template.input_tokens,
+            output_tokens=template.output_tokens,
         )
         return facts, chooser
 

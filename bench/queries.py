@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from genai_prices import Usage, calc_price
+
 import words
 from otlp_traces import PERIOD_NS, START_NS, Facts, TraceSource
 from search_store import FEEDBACK, feedback_of
@@ -56,6 +58,7 @@ def first_class() -> list[Question]:
         _of("tool", _tool),
         _of("error", lambda _c, _f: Asked("error IS NOT NULL", lambda f, _b: f.kind.failed)),
         _of("tokens", _tokens),
+        _of("cost", _cost),
         _of("agent version, and a tool that failed", _version_and_failure),
     ]
 
@@ -152,6 +155,17 @@ def _tool(chooser: random.Random, _facts: Facts) -> Asked:
 def _tokens(chooser: random.Random, _facts: Facts) -> Asked:
     least = chooser.randrange(20_000, 40_000)
     return Asked(f"tokens > {least}", lambda f, _b: f.tokens > least)
+
+
+def _cost(chooser: random.Random, _facts: Facts) -> Asked:
+    least = chooser.randrange(50, 90) / 1000
+    return Asked(f"cost > {least}", lambda f, _b: _dollars(f) > least)
+
+
+def _dollars(facts: Facts) -> float:
+    usage = Usage(input_tokens=facts.input_tokens, output_tokens=facts.output_tokens)
+    price = calc_price(usage, model_ref=facts.kind.model, provider_id=facts.kind.provider)
+    return float(price.total_price)
 
 
 def _version_and_failure(_chooser: random.Random, facts: Facts) -> Asked:

@@ -36,7 +36,7 @@ USER: Final = "user-%05d"
 DEPLOYS: Final = ("stable", "canary", "shadow")
 CHANNELS: Final = ("email", "phone", "chats", "forms")
 TENANT: Final = "tenant-%03d"
-CODE: Final = "KX%08d"
+CODE: Final = "KX%09d"
 CODE_TEXT: Final = "Booking {code} {rare} "
 _HOLE: Final = re.compile(rb"~~([0-9]{3})")
 _CONTENT_LIMIT: Final = 1000
@@ -84,16 +84,21 @@ class Template:
 
     kind: Kind
     holes: Holes
+    size_bytes: int
     constants: tuple[bytes, ...]
     order: Callable[[Sequence[bytes]], tuple[bytes, ...]]
     tools: tuple[str, ...]
     failed_tool: str | None
-    tokens: int
+    input_tokens: int
+    output_tokens: int
     shares: tuple[tuple[float, float], ...]
     """When each span begins and ends, as shares of the trace's duration."""
 
     def join(self, values: list[bytes]) -> bytes:
-        return b"".join(self.order([*self.constants, *values]))
+        body = b"".join(self.order([*self.constants, *values]))
+        if len(body) != self.size_bytes:
+            raise ValueError("a value is not as long as its hole")
+        return body
 
 
 # The first holes of every template, in this order; then span ids, times and texts.
@@ -138,7 +143,8 @@ class _Builder:
         self._times = [(self._holes.add(8), self._holes.add(8)) for _ in range(kind.spans)]
         self._tools: list[str] = []
         self._failed_tool: str | None = None
-        self._tokens = 0
+        self._input_tokens = 0
+        self._output_tokens = 0
         self._shares: list[tuple[float, float]] = [(0.0, 1.0)]
         self._spans: list[Span] = []
         self._build(system_prompt)
@@ -183,7 +189,8 @@ class _Builder:
     def _model_call(self, step: int, conversation: list[dict[str, str]], answer: str) -> None:
         said = sum(len(message["content"]) for message in conversation) // 4 + 20
         answered = len(answer) // 4 + 5
-        self._tokens += said + answered
+        self._input_tokens += said
+        self._output_tokens += answered
         self._spans.append(
             self._span(
                 step, "chat", False,
@@ -293,11 +300,13 @@ class _Builder:
         return Template(
             self._kind,
             self._holes,
+            len(body),
             tuple(constants),
             itemgetter(*(first + index if is_hole else index for is_hole, index in order)),
             tuple(self._tools),
             self._failed_tool,
-            self._tokens,
+            self._input_tokens,
+            self._output_tokens,
             tuple(self._shares),
         )
 
