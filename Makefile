@@ -1,5 +1,10 @@
 # The same commands for people and CI. Needs Python 3.11+ and make.
+<<<<<<< HEAD
 .PHONY: start test install check api-types bench-ingest bench-sdk bench-fuzz bench-overload
+=======
+.PHONY: start test install check api-types bench bench-ingest bench-search bench-peers bench-big-trace \
+	bench-growth bench-delete bench-live bench-sdk
+>>>>>>> 20bcc36 (Measure deletion under load, visibility and live delay; one make target for each part)
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -23,8 +28,36 @@ api-types: install  ## the API's description, and the UI's types from it
 	$(PYTHON) -m tracelake.server.describe > ui/openapi.json
 	$(PYTHON) hatch_build.py run api-types
 
-bench-ingest: install  ## traces a second, durable, beside the raw disk
-	cd bench && ../$(PYTHON) ingest.py
+BENCH = cd bench && ../$(PYTHON)
+SIZE ?= 10000
+ARGS ?=
+
+bench: install  ## everything that is measured, written into docs/reference/benchmarks.md; hours
+	@failed=0; for part in "ingest.py" "search.py --traces 10000" "search.py --traces 100000" \
+		"search.py --traces 1000000" "peers.py --traces 10000" "big_trace.py" "growth.py" \
+		"delete.py" "live.py"; do \
+		(set -x; $(BENCH) $$part --write $(ARGS)) || failed=1; done; exit $$failed
+
+bench-ingest: install  ## traces a second, durable: ours, MLflow, Phoenix, the machine's limits
+	$(BENCH) ingest.py $(ARGS)
+
+bench-search: install  ## how long answers take over SIZE traces
+	$(BENCH) search.py --traces $(SIZE) $(ARGS)
+
+bench-peers: install  ## the same questions to ours, MLflow and Phoenix over SIZE traces
+	$(BENCH) peers.py --traces $(SIZE) $(ARGS)
+
+bench-big-trace: install  ## a trace of 50,000 spans, in and opened
+	$(BENCH) big_trace.py $(ARGS)
+
+bench-growth: install  ## the ingest rate at a million stored beside the empty store's
+	$(BENCH) growth.py $(ARGS)
+
+bench-delete: install  ## acknowledgements while 100,000 traces are deleted
+	$(BENCH) delete.py $(ARGS)
+
+bench-live: install  ## how soon a trace reaches a reader and a live subscriber
+	$(BENCH) live.py $(ARGS)
 
 bench-sdk: install  ## what tracing costs in the user's process
 	cd bench && ../$(PYTHON) sdk.py

@@ -24,8 +24,8 @@ from systems.choose import NAMES, Systems
 from systems.ours import Tracelake
 
 _WARM_CONNECTIONS: Final = 16
-_PATIENCE_S: Final = 600.0
-"""For a system to store what it has acknowledged."""
+_PATIENCE_S: Final = 120.0
+"""For a system to store what it has acknowledged; what it stores later is not counted."""
 _READ_BACK: Final = 20
 _BARRED: Final = 16
 

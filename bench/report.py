@@ -4,6 +4,8 @@ import argparse
 import os
 import platform
 import re
+import signal
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -59,7 +61,11 @@ class Report:
 
 
 def options(description: str | None) -> argparse.ArgumentParser:
-    """The options that every benchmark has."""
+    """The options that every benchmark has.
+
+    Also lets a request to end pass through `finally`, so that no server stays behind.
+    """
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(143))
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
