@@ -21,7 +21,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from load import drive, percentile
 from otlp_traces import START_NS
 from report import Report, options
-from search import Call, Client
+from search import Client
+from systems.asking import Call
 from systems.ours import Tracelake
 from words import Pool, make_pools
 

@@ -19,7 +19,8 @@ import search_store
 from load import Load, drive
 from otlp_traces import TraceSource
 from report import Report, options
-from search import Call, Client
+from search import Client
+from systems.asking import Call
 from systems.ours import Tracelake
 
 ACKNOWLEDGED_BAR_MS: Final = 200.0

@@ -19,6 +19,7 @@ from load import percentile
 from otlp_traces import PERIOD_NS, START_NS, Facts, TraceSource
 from queries import Asked, filters, first_class, random_facts, texts
 from report import Report, options
+from systems.asking import Call
 
 PAGE_BAR_MS: Final = 20.0
 TRACE_BAR_MS: Final = 10.0
@@ -31,15 +32,7 @@ _BUDGET_S: Final = 60.0
 _LEAST: Final = 3
 """A question that takes longer than the budget is asked no more than this often."""
 
-Ask = Callable[[random.Random, Facts], "Call"]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request; with a body it is a POST."""
-
-    path: str
-    body: dict[str, Any] | None = None
+Ask = Callable[[random.Random, Facts], Call]
 
 
 @dataclass
