@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 import psutil
 
-START_SECONDS: Final = 120.0
+START_SECONDS: Final = 600.0
 
 
 class NotSupported(Exception):
@@ -72,13 +72,7 @@ class System(ABC):
 
     def stop(self) -> None:
         for process in self._processes:
-            process.terminate()
-        for process in self._processes:
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(10)
+            _end_tree(process)
         for log in self._logs:
             log.close()
         self._processes.clear()
@@ -129,13 +123,31 @@ class System(ABC):
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
             if process.poll() is not None:
+                self.stop()
                 raise RuntimeError(f"{self.name} ended at once; see {log.name}")
             try:
                 with urlopen(f"http://127.0.0.1:{port}{probe}", timeout=2):
                     return
             except OSError:
                 time.sleep(0.1)
+        self.stop()
         raise RuntimeError(f"{self.name} did not start within {START_SECONDS:g} s")
+
+
+def _end_tree(process: subprocess.Popen[bytes]) -> None:
+    """End a server and the processes it started, which a server may leave behind."""
+    try:
+        started = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        started = []
+    process.terminate()
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(10)
+    for each in psutil.wait_procs(started, timeout=10)[1]:
+        each.kill()
 
 
 def ask(url: str, body: bytes | None = None, timeout_s: float = 60.0) -> bytes | None:
