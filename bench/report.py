@@ -50,7 +50,8 @@ class Report:
             ("row", "bar", "measured", ""),
             [(bar.row, bar.promise, bar.measured, bar.word) for bar in self.bars],
         )
-        return "\n\n".join([f"{_today()}, {machine()}.", bars, *self.tables])
+        told = [bars, *self.tables] if self.bars else self.tables
+        return "\n\n".join([f"{_today()}, {machine()}.", *told])
 
     def finish(self, *, write: bool) -> int:
         """Print it; write it into the page where asked. 1 when a measured bar is missed."""

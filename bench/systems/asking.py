@@ -81,7 +81,9 @@ def mlflow() -> Mapping[str, Ask]:
 
 def phoenix() -> Mapping[str, Ask]:
     def text(word: str) -> Call:
-        return _phoenix(f'any("{word}" in span.attributes["input.value"] for span in spans)')
+        # Its filter over traces knows no spans' inputs; the one over spans does.
+        variables = {"filter": f"'{word}' in input.value or '{word}' in output.value"}
+        return Call("/graphql", {"query": _SPANS, "variables": variables})
 
     return {
         "first page": lambda _f: _phoenix(""),
@@ -114,6 +116,14 @@ query ($start: DateTime!, $end: DateTime!) {
     traceCountTimeSeries(timeRange: {start: $start, end: $end}, timeBinConfig: {scale: HOUR}) {
       data { timestamp value }
     }
+  }
+}"""
+
+
+_SPANS: Final = """
+query ($filter: String!) {
+  getProjectByName(name: "default") {
+    spans(first: 100, filterCondition: $filter) { edges { node { spanId } } }
   }
 }"""
 
