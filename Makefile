@@ -1,10 +1,6 @@
 # The same commands for people and CI. Needs Python 3.11+ and make.
-<<<<<<< HEAD
-.PHONY: start test install check api-types bench-ingest bench-sdk bench-fuzz bench-overload
-=======
 .PHONY: start test install check api-types bench bench-ingest bench-search bench-peers bench-big-trace \
-	bench-growth bench-delete bench-live bench-sdk
->>>>>>> 20bcc36 (Measure deletion under load, visibility and live delay; one make target for each part)
+	bench-growth bench-delete bench-live bench-sdk bench-fuzz bench-overload bench-fuzz-filters
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -60,13 +56,16 @@ bench-live: install  ## how soon a trace reaches a reader and a live subscriber
 	$(BENCH) live.py $(ARGS)
 
 bench-sdk: install  ## what tracing costs in the user's process
-	cd bench && ../$(PYTHON) sdk.py
+	$(BENCH) sdk.py
 
 bench-fuzz: install  ## 100,000 mutated OTLP requests: no 5xx, flat memory, all read back
-	cd bench && ../$(PYTHON) fuzz_otlp.py
+	$(BENCH) fuzz_otlp.py
+
+bench-fuzz-filters: install  ## 20,000 generated filters: every answer that of a brute-force twin
+	$(BENCH) fuzz_filters.py
 
 bench-overload: install  ## ten times too much for a minute, then calm
-	cd bench && ../$(PYTHON) overload.py
+	$(BENCH) overload.py
 
 $(VENV)/installed: requirements.lock pyproject.toml ui/package-lock.json $(shell find ui/src -type f)
 	test -x $(PYTHON) || python3 -m venv $(VENV)

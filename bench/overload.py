@@ -7,7 +7,9 @@ neither 200 nor 503 with Retry-After, an acknowledged trace is missing, or calm 
 
 import argparse
 import asyncio
+import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,11 +19,12 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
+from urllib.request import urlopen
 
 import psutil
 
-from ingest import free_port, start_server
 from otlp_traces import TraceSource
+from systems.base import free_port
 from tracelake.store.open import open_store
 
 MEMORY_BAR_MB: Final = 500
@@ -260,6 +263,32 @@ def main() -> int:
     options.add_argument("--workers", type=int, default=1)
     with tempfile.TemporaryDirectory(prefix="tracelake-bench-", dir=Path.cwd()) as home:
         return run(Path(home), options.parse_args())
+
+
+def start_server(
+    folder: Path, port: int, store_url: str, workers: int = 1
+) -> subprocess.Popen[bytes]:
+    environment = os.environ | {
+        "TRACELAKE_HOME": str(folder),
+        "TRACELAKE_LAKE_SYNC_SECONDS": "0",
+        "TRACELAKE_OTLP_GRPC_PORT": "0",
+        "TRACELAKE_WORKERS": str(workers),
+    }
+    if store_url:
+        environment["TRACELAKE_STORE_URL"] = store_url
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tracelake", "server", "--port", str(port)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/health", timeout=1):
+                return process
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError("the server did not start within 30 s")
 
 
 if __name__ == "__main__":

@@ -61,5 +61,6 @@ def test_spans_after_a_position(store: Store) -> None:
     assert (cut.spans, cut.is_cut) == ([], True)
     with pytest.raises(NotFound):
         store.live.read_spans(public_id(9), 0, max_spans=10)
-    assert store.live.get_spans(public_id(9)) == []
-    assert len(store.live.get_spans(public_id(1))) == 3
+    told = store.live.evidence(later.trace.info)
+    assert [span.head.name for span in told.spans()] == ["step", "again", "step"]
+    assert told.of_session() == []

@@ -229,7 +229,7 @@ def test_a_span_without_anything_has_nulls(lake: Lake) -> None:
     row = lake.row("SELECT * FROM spans")
     empty = {name for name, value in row.items() if value is None}
     assert empty == {
-        *("session_id", "user", "model", "provider", "inputs", "outputs"),
+        *("session_id", "user", "model", "provider", "tool", "error", "inputs", "outputs"),
         *("input_tokens", "output_tokens", "total_tokens"),
         *("cache_read_input_tokens", "cache_creation_input_tokens"),
         *("input_cost", "output_cost", "total_cost"),
