@@ -10,10 +10,12 @@ from tracelake.query import shapes
 from tracelake.query.answer import JsonAnswer
 from tracelake.query.assessing import assessment_change, new_assessment
 from tracelake.query.bounded import bounded
+from tracelake.query.facets import add_facet_routes
 from tracelake.store.api import (
     Analytics,
     Assessments,
     Experiments,
+    Facets,
     MetricQuery,
     SessionSummary,
     TraceEditor,
@@ -29,6 +31,7 @@ def router(
     editor: TraceEditor,
     assessments: Assessments,
     analytics: Analytics,
+    facets: Facets,
     timeout_s: float,
 ) -> APIRouter:
     """What is asked and changed in one go; `timeout_s` is how long a question may take."""
@@ -37,6 +40,7 @@ def router(
     _trace_routes(routes, traces, editor)
     _assessment_routes(routes, assessments)
     _analytics_routes(routes, analytics)
+    add_facet_routes(routes, facets)
     return routes
 
 

@@ -5,19 +5,19 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 
-class _Request(BaseModel):
+class Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
 
 
-class NewExperiment(_Request):
+class NewExperiment(Request):
     name: Text
     tags: dict[str, str] = {}
 
 
-class ExperimentPatch(_Request):
+class ExperimentPatch(Request):
     """Tags that are given are set, or taken away where null; others stay."""
 
     name: Text | None = None
@@ -53,27 +53,27 @@ class CostShape(BaseModel):
     total_cost: float
 
 
-class Source(_Request):
+class Source(Request):
     source_type: Literal["HUMAN", "LLM_JUDGE", "CODE"]
     source_id: Text = "default"
 
 
-class FeedbackError(_Request):
+class FeedbackError(Request):
     error_code: Text
     error_message: Text | None = None
     stack_trace: Text | None = None
 
 
-class Feedback(_Request):
+class Feedback(Request):
     value: Any = None
     error: FeedbackError | None = None
 
 
-class Expectation(_Request):
+class Expectation(Request):
     value: Any
 
 
-class NewAssessmentShape(_Request):
+class NewAssessmentShape(Request):
     """Exactly one of `feedback` and `expectation`."""
 
     name: Text
@@ -86,7 +86,7 @@ class NewAssessmentShape(_Request):
     overrides: str | None = None
 
 
-class AssessmentPatch(_Request):
+class AssessmentPatch(Request):
     name: Text | None = None
     feedback: Feedback | None = None
     expectation: Expectation | None = None
@@ -131,7 +131,7 @@ class TraceShape(BaseModel):
     assessments: list[AssessmentShape]
 
 
-class TraceSearch(_Request):
+class TraceSearch(Request):
     filter: str | None = None
     max_results: int = 100
     page_token: str | None = None
@@ -144,7 +144,7 @@ class TraceList(BaseModel):
     next_page_token: str | None
 
 
-class TraceDeletionShape(_Request):
+class TraceDeletionShape(Request):
     """Either `trace_ids`, or any of `experiment_ids`, `filter` and `older_than_ms`, all of which
     must then hold."""
 
@@ -220,12 +220,12 @@ class SpanList(BaseModel):
     next_page_token: str | None
 
 
-class Tag(_Request):
+class Tag(Request):
     key: str
     value: str
 
 
-class SessionSearch(_Request):
+class SessionSearch(Request):
     filter: str | None = None
     max_results: int = 100
     page_token: str | None = None
@@ -251,7 +251,7 @@ class SessionList(BaseModel):
     next_page_token: str | None
 
 
-class MetricSearch(_Request):
+class MetricSearch(Request):
     metric: str
     aggregations: list[str]
     dimensions: list[str] = []

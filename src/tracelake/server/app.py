@@ -159,5 +159,6 @@ def _query_router(store: Store, settings: ServerSettings) -> APIRouter:
         store.editor,
         store.assessments,
         store.analytics,
+        store.facets,
         settings.query_timeout_seconds,
     )

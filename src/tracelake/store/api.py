@@ -209,6 +209,55 @@ class Analytics(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class FacetQuery:
+    fields: tuple[str, ...] = ()
+    filter: str = ""
+    experiment_ids: tuple[str, ...] | None = None
+    start_time_ms: int | None = None
+    end_time_ms: int | None = None
+    prefix: str = ""
+    """Only values that begin with it, in upper or lower case."""
+    max_values: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class FacetValue:
+    value: str
+    """A very long one is cut, and closed by a digest."""
+    count: int
+    """Traces that have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    field: str
+    values: list[FacetValue]
+    """The most frequent first."""
+    value_count: int
+    """How many different ones there are."""
+    is_exact: bool
+    """False where the filter asks for payloads, or much is newer than the index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    count: int
+    is_exact: bool
+    """False where it is an estimate: for a filter on payloads, more than match."""
+
+
+class Facets(Protocol):
+    def find(self, query: FacetQuery) -> list[Facet]:
+        """The values of each field among the traces that match. Raises InvalidFilter,
+        InvalidInput naming the valid fields."""
+        ...
+
+    def count(self, query: FacetQuery) -> Total:
+        """How many traces match. Raises InvalidFilter."""
+        ...
+
+
 class TraceEditor(Protocol):
     def set_tag(self, trace_id: str, key: str, value: str) -> TraceInfo:
         """Set one tag; a value over 4096 characters is cut. Raises NotFound, InvalidInput."""

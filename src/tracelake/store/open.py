@@ -8,6 +8,7 @@ from tracelake.store.api import (
     Assessments,
     Changes,
     Experiments,
+    Facets,
     Leases,
     SpanWriter,
     TraceEditor,
@@ -20,6 +21,7 @@ from tracelake.store.database import Database
 from tracelake.store.deletion import SqlTraceDeletion
 from tracelake.store.editor import SqlTraceEditor
 from tracelake.store.experiments import SqlExperiments
+from tracelake.store.facets import SqlFacets
 from tracelake.store.finder import TraceFinder
 from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.indexer import Indexer
@@ -46,6 +48,7 @@ class Store:
     retention: Retention
     assessments: Assessments
     analytics: Analytics
+    facets: Facets
     changes: Changes
     live: Live
     leases: Leases
@@ -82,6 +85,7 @@ def open_store(url: str) -> Store:
         retention=SqlRetention(database, deletion),
         assessments=SqlAssessments(database),
         analytics=SqlAnalytics(database, compiler, cache),
+        facets=SqlFacets(database, compiler, cache),
         changes=SqlChanges(database),
         live=SqlLive(database),
         leases=SqlLeases(database),

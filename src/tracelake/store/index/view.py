@@ -132,8 +132,7 @@ class Segment:
 
         def load() -> tuple[list[tuple[Shape, Positions]], int]:
             found = [
-                (tuple(None if part == NOTHING else part for part in parts_of(term)), docs)
-                for term, docs in self.terms(*range_of(Field.SHAPE.value))
+                (shape_of(term), docs) for term, docs in self.terms(*range_of(Field.SHAPE.value))
             ]
             return found, sum(_TERM_BYTES + docs.nbytes for _, docs in found)
 
@@ -157,6 +156,36 @@ class Segment:
         for some in positions:
             found[some] = True
         return found
+
+    def first_terms(self, prefix: bytes) -> Iterator[tuple[bytes, Positions]]:
+        """Of the terms after a prefix, those of one part more: a field's keys, not their values."""
+        low, high = range_of(prefix)
+        while True:
+            query = (
+                select(index_postings.c.term, index_postings.c.doc_count, index_postings.c.docs)
+                .where(
+                    index_postings.c.segment_id == self.segment_id,
+                    index_postings.c.term >= low,
+                    index_postings.c.term < high,
+                )
+                .order_by(index_postings.c.term)
+                .limit(1)
+            )
+            row = self._connection.execute(query).one_or_none()
+            if row is None:
+                return
+            yield row.term, decode(row.doc_count, row.docs)
+            # Past all terms that begin with this one, to the next key.
+            low = row.term + b"\x01"
+
+    def values(self, present: bytes) -> list[tuple[str, Positions]]:
+        """The values of a field and who has them. `present` is its term without a value."""
+
+        def load() -> tuple[list[tuple[str, Positions]], int]:
+            found = [(parts_of(term)[-1], docs) for term, docs in self.terms(*range_of(present))]
+            return found, sum(_TERM_BYTES + docs.nbytes for _, docs in found)
+
+        return self._cache.get((self.segment_id, f"values:{present.hex()}"), load)
 
     def terms(self, low: bytes, high: bytes) -> Iterator[tuple[bytes, Positions]]:
         """Terms of a half-open range, ascending, with the documents that have them."""
@@ -192,3 +221,8 @@ class Segment:
             index_columns.c.segment_id == self.segment_id, index_columns.c.name == name
         )
         return self._connection.execute(query).scalar() or b""
+
+
+def shape_of(term: bytes) -> Shape:
+    """The shape that a term stands for, its parts as `terms.shorten` left them."""
+    return tuple(None if part == NOTHING else part for part in parts_of(term))

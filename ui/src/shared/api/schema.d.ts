@@ -234,6 +234,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/traces/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count Traces
+         * @description How many traces match; an estimate where the filter asks for payloads.
+         */
+        post: operations["count_traces_api_v1_traces_count_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/traces/delete": {
         parameters: {
             query?: never;
@@ -248,6 +268,29 @@ export interface paths {
          * @description Delete traces, for at most 20 s; where it answers `more`, ask again for the rest.
          */
         post: operations["delete_traces_api_v1_traces_delete_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find Facets
+         * @description Values of fields among the traces that match, the most frequent first: `status`, `name`,
+         *     `user`, `session`, `model`, `provider`, `tool`, `error`, `span.name`, `span.type`,
+         *     `span.status`, `experiment`, `tags.<key>`, `metadata.<key>`; and the keys and names that
+         *     there are: `tags`, `metadata`, `feedback`, `expectation`.
+         */
+        post: operations["find_facets_api_v1_traces_facets_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -638,6 +681,17 @@ export interface components {
             /** Total Cost */
             total_cost: number;
         };
+        /** CountSearch */
+        CountSearch: {
+            /** End Time Ms */
+            end_time_ms?: number | null;
+            /** Experiment Ids */
+            experiment_ids?: string[] | null;
+            /** Filter */
+            filter?: string | null;
+            /** Start Time Ms */
+            start_time_ms?: number | null;
+        };
         /** DataPoint */
         DataPoint: {
             /** Dimensions */
@@ -723,6 +777,45 @@ export interface components {
             tags: {
                 [key: string]: string;
             };
+        };
+        /** FacetList */
+        FacetList: {
+            /** Facets */
+            facets: components["schemas"]["FacetShape"][];
+        };
+        /** FacetSearch */
+        FacetSearch: {
+            /** End Time Ms */
+            end_time_ms?: number | null;
+            /** Experiment Ids */
+            experiment_ids?: string[] | null;
+            /** Fields */
+            fields: string[];
+            /** Filter */
+            filter?: string | null;
+            /**
+             * Max Values
+             * @default 20
+             */
+            max_values?: number;
+            /**
+             * Prefix
+             * @default
+             */
+            prefix?: string;
+            /** Start Time Ms */
+            start_time_ms?: number | null;
+        };
+        /** FacetShape */
+        FacetShape: {
+            /** Field */
+            field: string;
+            /** Is Exact */
+            is_exact: boolean;
+            /** Value Count */
+            value_count: number;
+            /** Values */
+            values: components["schemas"]["ValueShape"][];
         };
         /** Feedback */
         Feedback: {
@@ -1055,6 +1148,13 @@ export interface components {
             /** Value */
             value: string;
         };
+        /** TotalShape */
+        TotalShape: {
+            /** Count */
+            count: number;
+            /** Is Exact */
+            is_exact: boolean;
+        };
         /**
          * TraceDeletionShape
          * @description Either `trace_ids`, or any of `experiment_ids`, `filter` and `older_than_ms`, all of which
@@ -1192,6 +1292,13 @@ export interface components {
             msg: string;
             /** Error Type */
             type: string;
+        };
+        /** ValueShape */
+        ValueShape: {
+            /** Count */
+            count: number;
+            /** Value */
+            value: string;
         };
     };
     responses: never;
@@ -1643,6 +1750,39 @@ export interface operations {
             };
         };
     };
+    count_traces_api_v1_traces_count_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CountSearch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TotalShape"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     delete_traces_api_v1_traces_delete_post: {
         parameters: {
             query?: never;
@@ -1663,6 +1803,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TracesDeleted"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    find_facets_api_v1_traces_facets_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FacetSearch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FacetList"];
                 };
             };
             /** @description Validation Error */

@@ -1,0 +1,244 @@
+"""Which values a field has among the traces that match, and how many traces have each."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from tracelake.model.errors import InvalidInput
+from tracelake.model.filters.parse import parse_filter
+from tracelake.model.filters.tree import Node
+from tracelake.store.api import Facet, FacetQuery, FacetValue, Total
+from tracelake.store.compile import Compiled, Compiler
+from tracelake.store.database import Database
+from tracelake.store.finder import experiment_numbers, in_experiments, infos_of, passes
+from tracelake.store.index.cache import ColumnCache
+from tracelake.store.index.docs import Mask
+from tracelake.store.index.facts import Facts
+from tracelake.store.index.search import matches_by_segment
+from tracelake.store.index.terms import Field, parts_of, term
+from tracelake.store.index.view import IndexView, Segment, Shape, shape_of
+from tracelake.store.rows import AnyRow
+from tracelake.store.schema import traces
+
+_MOST_IN_TAIL: Final = 5000
+"""So many traces newer than the index are looked at. With more, counts are not exact."""
+_MS: Final = 1_000_000
+_VALUES: Final = {
+    "status": Field.STATE,
+    "name": Field.NAME,
+    "user": Field.USER,
+    "session": Field.SESSION,
+    "experiment": Field.EXPERIMENT,
+}
+_KEYS: Final = {
+    "tags": Field.TAG,
+    "metadata": Field.METADATA,
+    "feedback": Field.FEEDBACK,
+    "expectation": Field.EXPECTATION,
+}
+_SHAPE: Final = {
+    "span.name": 0,
+    "span.type": 1,
+    "span.status": 2,
+    "model": 3,
+    "provider": 4,
+    "tool": 5,
+}
+_KEYED: Final = {"tags.": Field.TAG, "metadata.": Field.METADATA}
+_COLUMN_KEYS: Final = {
+    "tags.mlflow.traceName": Field.NAME,
+    "metadata.mlflow.trace.session": Field.SESSION,
+    "metadata.mlflow.trace.user": Field.USER,
+}
+_ERROR: Final = "error"
+
+
+class SqlFacets:
+    """Implements `Facets`."""
+
+    def __init__(self, database: Database, compiler: Compiler, cache: ColumnCache) -> None:
+        self._database = database
+        self._compiler = compiler
+        self._cache = cache
+
+    def find(self, query: FacetQuery) -> list[Facet]:
+        counters = [_Counting(name, query.prefix) for name in query.fields]
+        with self._database.read() as connection:
+            is_exact = True
+            for piece in self._pieces(connection, query):
+                is_exact &= piece.is_exact
+                for counting in counters:
+                    counting.add(piece)
+        return [counting.facet(query.max_values, is_exact) for counting in counters]
+
+    def count(self, query: FacetQuery) -> Total:
+        with self._database.read() as connection:
+            pieces = list(self._pieces(connection, query))
+        return Total(sum(piece.count for piece in pieces), all(p.is_exact for p in pieces))
+
+    def _pieces(self, connection: Connection, query: FacetQuery) -> Iterator["_Piece"]:
+        tree = parse_filter(query.filter)
+        numbers = experiment_numbers(query.experiment_ids)
+        view = IndexView(connection, self._cache)
+        for segment, bounds in matches_by_segment(view, tree, numbers):
+            chosen = bounds.maybe & _in_range(segment, query)
+            is_exact = bool((chosen == (bounds.surely & chosen)).all())
+            yield _SegmentPiece(segment, chosen, is_exact)
+        compiled = self._compiler.compile(tree)
+        rows = _tail(connection, view.facts_seq, compiled, numbers, query)
+        is_exact = len(rows) < _MOST_IN_TAIL
+        if not compiled.exact:
+            rows = _matching(connection, tree, rows)
+        yield _TailPiece(Facts(connection, rows), len(rows), is_exact)
+
+
+@dataclass(frozen=True, slots=True)
+class _SegmentPiece:
+    segment: Segment
+    chosen: Mask
+    is_exact: bool
+
+    @property
+    def count(self) -> int:
+        return int(self.chosen.sum())
+
+    def values(self, present: bytes) -> Iterator[tuple[str, int]]:
+        """Values of a field that a trace has once, with how many chosen traces have each."""
+        codes, values = self.segment.codes(present)
+        counts = np.bincount(codes[self.chosen], minlength=len(values) + 1).tolist()
+        for (value, _), count in zip(values, counts[1:], strict=True):
+            if count:
+                yield value, count
+
+    def keys(self, field: Field) -> Iterator[tuple[str, int]]:
+        for found, docs in self.segment.first_terms(field.value):
+            yield parts_of(found)[0], int(self.chosen[docs].sum())
+
+    def many(self, present: bytes) -> Iterator[tuple[str, int]]:
+        """Values of a field that a trace may have several of."""
+        for found, docs in self.segment.values(present):
+            yield found, int(self.chosen[docs].sum())
+
+    def shapes(self, part: int) -> Iterator[tuple[str, int]]:
+        by_value: dict[str, list[Any]] = {}
+        for shape, docs in self.segment.shapes():
+            _gather(by_value, shape, part, docs)
+        for value, docs in by_value.items():
+            yield value, int((self.segment.mask_of(*docs) & self.chosen).sum())
+
+
+class _TailPiece:
+    """Traces that the index does not know yet, by the terms it will give them."""
+
+    def __init__(self, facts: Facts, count: int, is_exact: bool) -> None:
+        self.count = count
+        self.is_exact = is_exact
+        self._positions = facts.positions()
+
+    def values(self, present: bytes) -> Iterator[tuple[str, int]]:
+        low, high = present + b"\0", present + b"\x01"
+        for found, positions in self._positions.items():
+            if low <= found < high:
+                yield parts_of(found)[-1], len(set(positions))
+
+    many = values
+
+    def keys(self, field: Field) -> Iterator[tuple[str, int]]:
+        for found, positions in self._positions.items():
+            if found[:2] == field.value + b"\0" and found.count(b"\0") == 1:
+                yield parts_of(found)[0], len(set(positions))
+
+    def shapes(self, part: int) -> Iterator[tuple[str, int]]:
+        by_value: dict[str, list[list[int]]] = {}
+        for found, positions in self._positions.items():
+            if found[:2] == Field.SHAPE.value + b"\0":
+                _gather(by_value, shape_of(found), part, positions)
+        for value, positions in by_value.items():
+            yield value, len({position for some in positions for position in some})
+
+
+_Piece = _SegmentPiece | _TailPiece
+
+
+class _Counting:
+    """The values of one field, over all pieces."""
+
+    def __init__(self, name: str, prefix: str) -> None:
+        self._name = name
+        self._prefix = prefix
+        self._source = _source_of(name)
+        self._counts: Counter[str] = Counter()
+
+    def add(self, piece: _Piece) -> None:
+        counts, prefix = self._counts, self._prefix.lower()
+        for value, count in self._source(piece):
+            if count and value.lower().startswith(prefix):
+                counts[value] += count
+
+    def facet(self, max_values: int, is_exact: bool) -> Facet:
+        ordered = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
+        values = [FacetValue(value, count) for value, count in islice(ordered, max_values)]
+        return Facet(self._name, values, len(ordered), is_exact)
+
+
+def _source_of(name: str) -> Callable[[_Piece], Iterable[tuple[str, int]]]:
+    """What reads the values of a field from a piece. Raises InvalidInput."""
+    if name in _KEYS:
+        return lambda piece: piece.keys(_KEYS[name])
+    if name in _SHAPE:
+        return lambda piece: piece.shapes(_SHAPE[name])
+    if name == _ERROR:
+        return lambda piece: piece.many(term(Field.ERROR))
+    field = _VALUES.get(name) or _COLUMN_KEYS.get(name)
+    if field is not None:
+        return lambda piece: piece.values(term(field))
+    for beginning, keyed in _KEYED.items():
+        if name.startswith(beginning) and len(name) > len(beginning):
+            present = term(keyed, name.removeprefix(beginning))
+            return lambda piece: piece.values(present)
+    words = ", ".join([*_VALUES, *_KEYS, *_SHAPE, _ERROR])
+    raise InvalidInput(f"field {name!r}: use one of {words}, tags.<key>, metadata.<key>")
+
+
+def _gather(by_value: dict[str, list[Any]], shape: Shape, part: int, docs: Any) -> None:
+    value = shape[part]
+    if value is not None:
+        by_value.setdefault(value, []).append(docs)
+
+
+def _in_range(segment: Segment, query: FacetQuery) -> Mask:
+    chosen = np.ones(segment.doc_count, dtype=np.bool_)
+    if query.start_time_ms is not None:
+        chosen &= segment.column("start_ns") >= query.start_time_ms * _MS
+    if query.end_time_ms is not None:
+        chosen &= segment.column("start_ns") < query.end_time_ms * _MS
+    return chosen
+
+
+def _tail(
+    connection: Connection,
+    facts_seq: int,
+    compiled: Compiled,
+    numbers: Sequence[int] | None,
+    query: FacetQuery,
+) -> Sequence[AnyRow]:
+    chosen = select(traces).where(traces.c.seq > facts_seq, compiled.condition)
+    if query.start_time_ms is not None:
+        chosen = chosen.where(traces.c.start_ns + 0 >= query.start_time_ms * _MS)
+    if query.end_time_ms is not None:
+        chosen = chosen.where(traces.c.start_ns + 0 < query.end_time_ms * _MS)
+    chosen = in_experiments(chosen, numbers).order_by(traces.c.seq.desc()).limit(_MOST_IN_TAIL)
+    return connection.execute(chosen).all()
+
+
+def _matching(connection: Connection, tree: Node, rows: Sequence[AnyRow]) -> list[AnyRow]:
+    return [
+        row
+        for row, info in zip(rows, infos_of(connection, rows), strict=True)
+        if passes(connection, tree, row, info)
+    ]
