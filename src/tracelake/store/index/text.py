@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 
 from tracelake.model.anyvalue import parse_json_text, to_json_value
 from tracelake.model.entities import JsonValue
-from tracelake.model.filters.evaluate import leaves
+from tracelake.model.filters.evaluate import as_text, leaves
 from tracelake.model.text import storable
 from tracelake.store.index.columns import Column
 from tracelake.store.index.docs import encode
@@ -148,8 +148,11 @@ class TraceWords:
             case None:
                 pass
             case _:
-                for leaf in leaves(to_json_value(value)):
+                read = to_json_value(value)
+                for leaf in leaves(read):
                     self.add_text(leaf)
+                # Filters on attributes compare numbers in other digits: 1e22 with all its zeros.
+                self.add_text(as_text(read) or "")
 
     def _add_string(self, text: str, news: str) -> None:
         self.found |= words_of(storable(news))

@@ -96,6 +96,8 @@ def _of_pattern(clause: Clause) -> frozenset[WantedWord]:
 
 
 def _of_attribute(clause: Clause) -> frozenset[WantedWord]:
+    if clause.op is Op.IS_NULL:
+        return frozenset()
     key = frozenset(WantedWord(cut_word(word), Fit.WHOLE) for word in words_of(clause.key))
     value: Any = clause.value
     # Within JSON text a backslash begins an escape, which the words of the value do not have.
