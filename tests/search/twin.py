@@ -18,6 +18,12 @@ class Twin:
 
     def __init__(self, world: Sequence[Trace]) -> None:
         self._world = world
+        self._of_session: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for trace in world:
+            for told in trace["assessments"]:
+                if told["session"] is not None and told["session"] == trace["session"]:
+                    place = (trace["experiment"], trace["session"])
+                    self._of_session.setdefault(place, []).append(told)
 
     def find(self, tree: Tree, order_by: Sequence[tuple[str, bool]] = ()) -> list[str]:
         """Ids of the traces that match, in order; the newest first where no order is given."""
@@ -70,14 +76,8 @@ class Twin:
                 return _field_holds(clause, trace)
 
     def _assessed(self, clause: Is, trace: Trace) -> bool:
-        about = [*trace["assessments"]]
-        for other in self._world:
-            if (other["experiment"], other["session"]) == (trace["experiment"], trace["session"]):
-                about += [
-                    told
-                    for told in other["assessments"]
-                    if told["session"] is not None and told["session"] == trace["session"]
-                ]
+        place = (trace["experiment"], trace["session"])
+        about = [*trace["assessments"], *self._of_session.get(place, [])]
         values = [
             told["value"]
             for told in about
