@@ -1,12 +1,15 @@
-"""What a trace is, computed from the spans that are there. Pure, and run again when more arrive."""
+"""What a trace is, computed from the spans that are there: at once, or as more of them come."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from tracelake.model.entities import Cost, SpanStatus, TokenUsage, TraceState
 
-T = TypeVar("T", TokenUsage, Cost)
+Amount = TypeVar("Amount", TokenUsage, Cost)
+
+_HAS_USAGE: Final = 1
+_HAS_COST: Final = 2
 
 
 class SpanLike(Protocol):
@@ -45,61 +48,149 @@ class Summary:
 
 
 def summarise(spans: Iterable[SpanLike]) -> Summary:
-    """Summarise one trace from its spans, in any order, with or without a root.
+    """Summarise one trace from its spans: in any order, no two with the same id."""
+    running = RunningSummary()
+    for span in spans:
+        running.add(span)
+    return running.summary()
+
+
+class RunningSummary:
+    """The summary of a trace to which spans are added in any order.
 
     The root is the earliest span that has no parent. Usage and cost count only where no ancestor
     has one of its own, each judged separately (SPEC 3.2): an agent that reports totals hides its
-    children.
+    children, which usually came before it. To add a span costs about the same in a trace of ten
+    spans and of a million.
     """
-    by_id = {span.span_id: span for span in spans}
-    rows = list(by_id.values())
-    roots = [span for span in rows if span.parent_id is None]
-    root = min(roots, key=lambda span: (span.start_ns, span.span_id), default=None)
-    finished = root is not None and root.end_ns is not None
-    if not finished:
-        state = TraceState.IN_PROGRESS
-    elif root is not None and root.status == SpanStatus.ERROR:
-        state = TraceState.ERROR
-    else:
-        state = TraceState.OK
-    start_ns = min(span.start_ns for span in rows)
-    return Summary(
-        state=state,
-        start_ns=start_ns,
-        # A span whose end precedes its start does not make a trace end before it begins.
-        end_ns=max(start_ns, *(span.end_ns or 0 for span in rows)) if finished else None,
-        root_span_id=root.span_id if root else None,
-        root_name=root.name if root else None,
-        span_count=len(rows),
-        error_count=sum(span.status == SpanStatus.ERROR for span in rows),
-        usage=_sum_of_topmost(by_id, lambda span: span.usage),
-        cost=_sum_of_topmost(by_id, lambda span: span.cost),
-    )
+
+    def __init__(self) -> None:
+        self._start_ns = 2**63
+        self._end_ns = 0
+        self._error_count = 0
+        self._root: tuple[int, bytes] | None = None
+        self._root_said: tuple[str, str, int | None] = ("", "", None)
+        self._parents: dict[bytes, bytes | None] = {}
+        self._up: dict[bytes, tuple[bytes, int]] = {}
+        """From a span to one above it, and what the spans on the way have, the lower end with
+        them. A way that was walked is shortened, so that the next walk is one step."""
+        self._tops: dict[bytes, int] = {}
+        """What the uppermost spans that are here have; a parent not yet here has nothing."""
+        self._usage = _Counted[TokenUsage]()
+        self._cost = _Counted[Cost]()
+
+    def __len__(self) -> int:
+        return len(self._parents)
+
+    def __contains__(self, span_id: bytes) -> bool:
+        return span_id in self._parents
+
+    def add(self, span: SpanLike) -> None:
+        """Add a span whose id is not here yet."""
+        span_id, parent_id, start_ns = span.span_id, span.parent_id, span.start_ns
+        if start_ns < self._start_ns:
+            self._start_ns = start_ns
+        if span.end_ns is not None and span.end_ns > self._end_ns:
+            self._end_ns = span.end_ns
+        if span.status == SpanStatus.ERROR:
+            self._error_count += 1
+        usage, cost = span.usage, span.cost
+        has = (usage is not None and _HAS_USAGE) | (cost is not None and _HAS_COST)
+        self._parents[span_id] = parent_id
+        if parent_id is None:
+            if self._root is None or (start_ns, span_id) < self._root:
+                self._root = start_ns, span_id
+                self._root_said = span.name, span.status, span.end_ns
+            self._tops[span_id] = has
+            top, above = span_id, 0
+        else:
+            top, above = self._top_of(parent_id)
+            if top == span_id:
+                self._close_ring(span_id, usage, cost)
+                return
+            self._up[span_id] = parent_id, has
+        self._usage.add(span_id, usage, top, hidden=above & _HAS_USAGE)
+        self._cost.add(span_id, cost, top, hidden=above & _HAS_COST)
+
+    def summary(self) -> Summary:
+        """Of the spans so far, at least one."""
+        name, status, end_ns = self._root_said
+        if end_ns is None:
+            state = TraceState.IN_PROGRESS
+        else:
+            state = TraceState.ERROR if status == SpanStatus.ERROR else TraceState.OK
+        return Summary(
+            state=state,
+            start_ns=self._start_ns,
+            # A span whose end precedes its start does not make a trace end before it begins.
+            end_ns=None if end_ns is None else max(self._start_ns, self._end_ns),
+            root_span_id=self._root[1] if self._root else None,
+            root_name=name if self._root else None,
+            span_count=len(self._parents),
+            error_count=self._error_count,
+            usage=self._usage.total(),
+            cost=self._cost.total(),
+        )
+
+    def _top_of(self, span_id: bytes) -> tuple[bytes, int]:
+        """The uppermost known id above a span or the span's own, and what all up to it have."""
+        up = self._up.get(span_id)
+        if up is None:
+            return span_id, self._tops.get(span_id, 0)
+        way: list[bytes] = []
+        at = span_id
+        while up is not None:
+            way.append(at)
+            at = up[0]
+            up = self._up.get(at)
+        has = 0
+        for step in reversed(way):
+            has |= self._up[step][1]
+            self._up[step] = at, has
+        return at, has | self._tops.get(at, 0)
+
+    def _close_ring(self, span_id: bytes, usage: TokenUsage | None, cost: Cost | None) -> None:
+        """Broken instrumentation can make parents go in a circle: all in it are above each other
+        and above what hangs on it. One that alone has an amount counts, two hide each other."""
+        ring = [span_id]
+        parent_id = self._parents[span_id]
+        while parent_id is not None and parent_id != span_id:
+            ring.append(parent_id)
+            parent_id = self._parents[parent_id]
+        self._tops[span_id] = (self._usage.close_ring(ring, usage) and _HAS_USAGE) | (
+            self._cost.close_ring(ring, cost) and _HAS_COST
+        )
 
 
-def _sum_of_topmost(
-    by_id: dict[bytes, SpanLike], amount: Callable[[SpanLike], T | None]
-) -> T | None:
-    total: T | None = None
-    for span in by_id.values():
-        own = amount(span)
-        if own is not None and not _an_ancestor_has(by_id, span, amount):
-            total = own if total is None else total + own
-    return total
+class _Counted(Generic[Amount]):
+    """Amounts of one kind: each span's own, and the sum of those that count, by uppermost id."""
 
+    def __init__(self) -> None:
+        self._own: dict[bytes, Amount] = {}
+        self._sums: dict[bytes, Amount] = {}
 
-def _an_ancestor_has(
-    by_id: dict[bytes, SpanLike], span: SpanLike, amount: Callable[[SpanLike], object]
-) -> bool:
-    seen = {span.span_id}
-    parent_id = span.parent_id
-    # Broken instrumentation can make parents go in a circle.
-    while parent_id is not None and parent_id not in seen:
-        seen.add(parent_id)
-        parent = by_id.get(parent_id)
-        if parent is None:
-            return False
-        if amount(parent) is not None:
-            return True
-        parent_id = parent.parent_id
-    return False
+    def add(self, span_id: bytes, own: Amount | None, top: bytes, *, hidden: int) -> None:
+        below = self._sums.pop(span_id, None)
+        counts = below
+        if own is not None:
+            self._own[span_id] = counts = own
+        if counts is not None and not hidden:
+            before = self._sums.get(top)
+            self._sums[top] = counts if before is None else before + counts
+
+    def close_ring(self, ring: list[bytes], own: Amount | None) -> bool:
+        """With the last span of a ring, which is its first item. Whether the ring has amounts."""
+        if own is not None:
+            self._own[ring[0]] = own
+        amounts = [self._own[span_id] for span_id in ring if span_id in self._own]
+        if amounts:
+            self._sums.pop(ring[0], None)
+        if len(amounts) == 1:
+            self._sums[ring[0]] = amounts[0]
+        return bool(amounts)
+
+    def total(self) -> Amount | None:
+        total: Amount | None = None
+        for amount in self._sums.values():
+            total = amount if total is None else total + amount
+        return total
