@@ -90,7 +90,7 @@ class LocalIngest:
                 parts, refused = await asyncio.to_thread(self._large_parts, offer, experiment_id)
         began_s = time.monotonic()
         if parts:
-            await self._committer.commit(parts, sum(len(part.chunk) for part in parts))
+            await self._committer.commit(parts, sum(part.size_bytes for part in parts))
         stored = sum(len(part.spans) for part in parts)
         return Outcome(stored, refused, time.monotonic() - began_s)
 

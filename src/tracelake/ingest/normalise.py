@@ -5,10 +5,11 @@ from typing import Final
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, TracesData
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tracelake.ingest.outcome import Refused
 from tracelake.ingest.prices import PriceTable
+from tracelake.ingest.split import Source, to_chunks
 from tracelake.model.anyvalue import to_text
 from tracelake.model.preview import PREVIEW_CHARS, cut, request_preview, response_preview
 from tracelake.model.semconv.failure import ERROR_CHARS, read_error
@@ -23,7 +24,7 @@ from tracelake.model.semconv.read import (
 )
 from tracelake.model.text import storable
 from tracelake.store.api import SpanRow, TraceFacts, TracePart
-from tracelake.store.payload import pack, status_word
+from tracelake.store.payload import status_word
 
 _NAME_CHARS: Final = 1000
 _KEY_CHARS: Final = 250
@@ -49,8 +50,7 @@ def parts_of(
     builders: dict[bytes, _PartBuilder] = {}
     refused = Refused()
     for resource_spans in request.resource_spans:
-        resource = resource_spans.resource
-        tags = _resource_tags(resource)
+        tags = _resource_tags(resource_spans.resource)
         for scope_spans in resource_spans.scope_spans:
             for span in scope_spans.spans:
                 wrong = _what_is_wrong(span)
@@ -60,18 +60,14 @@ def parts_of(
                 builder = builders.get(span.trace_id)
                 if builder is None:
                     builder = builders[span.trace_id] = _PartBuilder(prices)
-                builder.add(resource, scope_spans, span, tags)
+                builder.add(Source(resource_spans, scope_spans, span), tags)
+    whole: bytes | None = None
     if len(builders) == 1 and not refused.reasons:
         # OTLP's request and TracesData are the same bytes: the usual case needs no second encoding.
         whole = body if body is not None else request.SerializeToString()
-        parts = [
-            builder.build(trace_id, experiment_id, whole) for trace_id, builder in builders.items()
-        ]
-    else:
-        parts = [
-            builder.build(trace_id, experiment_id, builder.own_payload())
-            for trace_id, builder in builders.items()
-        ]
+    parts = [
+        builder.build(trace_id, experiment_id, whole) for trace_id, builder in builders.items()
+    ]
     return parts, refused
 
 
@@ -81,13 +77,12 @@ class _PartBuilder:
     def __init__(self, prices: PriceTable) -> None:
         self._prices = prices
         self._rows: list[SpanRow] = []
-        self._sources: list[tuple[Resource, ScopeSpans, Span]] = []
+        self._sources: list[Source] = []
         self._root_facts: TraceFacts | None = None
         self._facts: TraceFacts | None = None
 
-    def add(
-        self, resource: Resource, scope_spans: ScopeSpans, span: Span, tags: dict[str, str]
-    ) -> None:
+    def add(self, source: Source, tags: dict[str, str]) -> None:
+        span = source.span
         facts = read_attributes(span.attributes)
         is_root = span.parent_span_id in _NO_ID
         usage = facts.usage
@@ -112,34 +107,19 @@ class _PartBuilder:
                 else None,
             )
         )
-        self._sources.append((resource, scope_spans, span))
+        self._sources.append(source)
         if is_root:
             self._root_facts = _root_facts(span, facts, tags)
         elif tags or facts.session or facts.user or facts.trace_attributes:
             said = _trace_facts(facts, tags)
             self._facts = said if self._facts is None else _fill(self._facts, said)
 
-    def own_payload(self) -> bytes:
-        """TracesData with the spans of this trace alone, each under its resource and scope."""
-        data = TracesData()
-        last_resource: Resource | None = None
-        last_scope: ScopeSpans | None = None
-        for resource, scope_spans, span in self._sources:
-            if resource is not last_resource:
-                data.resource_spans.add().resource.CopyFrom(resource)
-                last_resource, last_scope = resource, None
-            if scope_spans is not last_scope:
-                data.resource_spans[-1].scope_spans.add().scope.CopyFrom(scope_spans.scope)
-                last_scope = scope_spans
-            data.resource_spans[-1].scope_spans[-1].spans.append(span)
-        return data.SerializeToString()
-
-    def build(self, trace_id: bytes, experiment_id: int, payload: bytes) -> TracePart:
+    def build(self, trace_id: bytes, experiment_id: int, whole: bytes | None) -> TracePart:
         return TracePart(
             trace_id=trace_id,
             experiment_id=experiment_id,
             spans=self._rows,
-            chunk=pack(payload),
+            chunks=to_chunks(self._sources, self._rows, whole),
             root_facts=self._root_facts,
             facts=self._facts,
         )

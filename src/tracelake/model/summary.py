@@ -88,8 +88,7 @@ class RunningSummary:
     def add(self, span: SpanLike) -> None:
         """Add a span whose id is not here yet."""
         span_id, parent_id, start_ns = span.span_id, span.parent_id, span.start_ns
-        if start_ns < self._start_ns:
-            self._start_ns = start_ns
+        self._start_ns = min(self._start_ns, start_ns)
         if span.end_ns is not None and span.end_ns > self._end_ns:
             self._end_ns = span.end_ns
         if span.status == SpanStatus.ERROR:

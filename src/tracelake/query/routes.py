@@ -3,6 +3,8 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
 
 from tracelake.model import wire
 from tracelake.model.permissions import Permission, requires
@@ -11,6 +13,7 @@ from tracelake.query.answer import JsonAnswer
 from tracelake.query.assessing import assessment_change, new_assessment
 from tracelake.query.bounded import bounded
 from tracelake.query.facets import add_facet_routes
+from tracelake.query.ranges import CONTENT_ANSWERS, content_answer
 from tracelake.store.api import (
     Analytics,
     Assessments,
@@ -112,7 +115,11 @@ def _trace_routes(routes: APIRouter, traces: TraceReader, editor: TraceEditor) -
         """The info of one trace."""
         return JsonAnswer(wire.trace_to_json(traces.get_trace(trace_id)))
 
-    @routes.get("/traces/{trace_id}/spans", response_model=shapes.SpanList, tags=["traces"])
+    @routes.get(
+        "/traces/{trace_id}/spans",
+        response_model=shapes.SpanList | shapes.SkeletonShape,
+        tags=["traces"],
+    )
     @requires(Permission.READ_TRACES)
     def get_spans(
         trace_id: str,
@@ -120,24 +127,43 @@ def _trace_routes(routes: APIRouter, traces: TraceReader, editor: TraceEditor) -
         max_results: Annotated[int | None, Query(ge=1, le=10_000)] = None,
         page_token: str | None = None,
     ) -> JsonAnswer:
-        """Spans by start time. A full page has at most 1,000 spans, a skeleton page 10,000."""
+        """Spans by start time: whole spans, at most 1,000 a page, with a marker for each value over
+        64 KB; or with `view=skeleton` the tree in columns, at most 10,000 spans a page."""
         if view == "skeleton":
-            heads = traces.get_span_heads(
+            skeleton = traces.get_skeleton(
                 trace_id, max_results=max_results or 1000, page_token=page_token
             )
-            told, token = [wire.span_head_to_json(h) for h in heads.spans], heads.next_page_token
-        else:
-            page = traces.get_spans(trace_id, max_results=max_results or 200, page_token=page_token)
-            told, token = [wire.span_to_json(span) for span in page.spans], page.next_page_token
-        return JsonAnswer({"spans": told, "next_page_token": token})
+            return JsonAnswer(skeleton)
+        page = traces.get_spans(trace_id, max_results=max_results or 200, page_token=page_token)
+        return JsonAnswer(
+            {
+                "spans": [wire.span_to_json(span) for span in page.spans],
+                "next_page_token": page.next_page_token,
+            }
+        )
 
     @routes.get(
         "/traces/{trace_id}/spans/{span_id}", response_model=shapes.SpanShape, tags=["traces"]
     )
     @requires(Permission.READ_TRACES)
-    def get_span(trace_id: str, span_id: str) -> JsonAnswer:
-        """One span with its payload."""
-        return JsonAnswer(wire.span_to_json(traces.get_span(trace_id, span_id)))
+    def get_span(trace_id: str, span_id: str, whole: bool = False) -> JsonAnswer:
+        """One span. A marker stands for each value over 64 KB, unless `whole` is asked for."""
+        return JsonAnswer(wire.span_to_json(traces.get_span(trace_id, span_id, whole=whole)))
+
+    @routes.get(
+        "/traces/{trace_id}/spans/{span_id}/payload",
+        response_class=Response,
+        responses=CONTENT_ANSWERS,
+        tags=["traces"],
+    )
+    @requires(Permission.READ_TRACES)
+    def get_payload(
+        request: Request, trace_id: str, span_id: str, field: Annotated[str, Query(min_length=1)]
+    ) -> Response:
+        """One value of a span, whole or, with a Range header, a range of its bytes. `field` is
+        inputs, outputs, attributes.<key> or events.<number>.<key>."""
+        content = traces.get_content(trace_id, span_id, field)
+        return content_answer(content, request.headers)
 
     @routes.put("/traces/{trace_id}/tags", response_model=shapes.TraceShape, tags=["traces"])
     @requires(Permission.WRITE_TRACES)

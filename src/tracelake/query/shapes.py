@@ -180,7 +180,10 @@ class Scope(BaseModel):
     version: str
 
 
-class SpanHeadShape(BaseModel):
+class SpanShape(BaseModel):
+    """Values JSON cannot carry are tagged: {"$bytes": base64}, {"$double": "NaN"}. For a value over
+    64 KB stands {"$large": {"type", "field", "head", "size_bytes"}}."""
+
     trace_id: str
     span_id: str
     parent_span_id: str | None
@@ -197,11 +200,6 @@ class SpanHeadShape(BaseModel):
     """Name of the tool that a TOOL span called."""
     error: str | None
     """What went wrong, on one line, where the status is ERROR."""
-
-
-class SpanShape(SpanHeadShape):
-    """Values JSON cannot carry are tagged: {"$bytes": base64}, {"$double": "NaN"}."""
-
     status_message: str
     kind: str
     inputs: Any
@@ -214,9 +212,32 @@ class SpanShape(SpanHeadShape):
 
 
 class SpanList(BaseModel):
-    """With view=skeleton the spans are SpanHeadShape."""
+    spans: list[SpanShape]
+    next_page_token: str | None
 
-    spans: list[SpanShape | SpanHeadShape]
+
+class SkeletonShape(BaseModel):
+    """The n-th item of every list is of one span. Times are from `base_ns`, in nanoseconds since
+    1970; names, types, statuses, models, providers and errors are places in `words`."""
+
+    span_count: int
+    """Of the whole trace."""
+    base_ns: int
+    words: list[str]
+    span_id: list[str]
+    parent_span_id: list[str | None]
+    start_ns: list[int]
+    duration_ns: list[int | None]
+    name: list[int]
+    span_type: list[int]
+    status: list[int]
+    model: list[int | None]
+    provider: list[int | None]
+    error: list[int | None]
+    input_tokens: list[int | None]
+    output_tokens: list[int | None]
+    total_tokens: list[int | None]
+    total_cost: list[float | None]
     next_page_token: str | None
 
 

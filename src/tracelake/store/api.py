@@ -10,7 +10,7 @@ Promises that hold for all of them, on every engine:
 * Methods block; call them from a thread. Objects returned are the caller's own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -22,7 +22,6 @@ from tracelake.model.entities import (
     Experiment,
     JsonValue,
     Span,
-    SpanHead,
     TokenUsage,
     TraceInfo,
 )
@@ -30,7 +29,7 @@ from tracelake.model.entities import (
 
 @dataclass(slots=True)
 class SpanRow:
-    """The columns of one span. Ids are raw bytes; its payload is in the chunk, at `position`."""
+    """The columns of one span. Ids are raw bytes; its payload is in a chunk, at `position`."""
 
     span_id: bytes
     parent_id: bytes | None
@@ -48,6 +47,8 @@ class SpanRow:
     """Name of the tool that a TOOL span called."""
     error: str | None = None
     """What went wrong, where the status is ERROR: "Type: message", or the part that is known."""
+    chunk: int = 0
+    """Which of the part's chunks."""
 
 
 @dataclass(slots=True)
@@ -65,17 +66,47 @@ class TraceFacts:
 
 
 @dataclass(slots=True)
+class LargeValue:
+    """A value taken out of a span of a chunk (store/large.py)."""
+
+    position: int
+    place: tuple[int, ...]
+    kind: str
+    """`text`, `bytes`, or `value` for an array or a map."""
+    size_bytes: int
+    head: str
+    pieces: list[bytes]
+    """Packed."""
+
+
+@dataclass(slots=True)
+class Chunk:
+    """The packed payload of some spans, and what is too large to be in it."""
+
+    payload: bytes
+    large: list[LargeValue] = field(default_factory=list[LargeValue])
+
+
+@dataclass(slots=True)
 class TracePart:
-    """What one request brought of one trace. `chunk` is the packed payload of all its spans."""
+    """What one request brought of one trace."""
 
     trace_id: bytes
     experiment_id: int
     spans: list[SpanRow]
-    chunk: bytes
+    chunks: list[Chunk]
     root_facts: TraceFacts | None
     """From the root span, where it is in this part; wins over every other span."""
     facts: TraceFacts | None
     """From the other spans."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Of its packed payload."""
+        return sum(
+            len(chunk.payload) + sum(len(piece) for value in chunk.large for piece in value.pieces)
+            for chunk in self.chunks
+        )
 
 
 class SpanWriter(Protocol):
@@ -96,8 +127,31 @@ class TracePage:
 
 
 @dataclass(frozen=True, slots=True)
-class SpanHeadPage:
-    spans: list[SpanHead]
+class SkeletonPage:
+    """Spans without payloads in columns of equal length: the n-th item of each is of one span.
+
+    Times start at `base_ns`, the start of the page's first span. Names, types, statuses, models,
+    providers and errors are numbers of `words`.
+    """
+
+    span_count: int
+    """Of the whole trace."""
+    base_ns: int
+    words: Sequence[str]
+    span_id: Sequence[str]
+    parent_span_id: Sequence[str | None]
+    start_ns: Sequence[int]
+    duration_ns: Sequence[int | None]
+    name: Sequence[int]
+    span_type: Sequence[int]
+    status: Sequence[int]
+    model: Sequence[int | None]
+    provider: Sequence[int | None]
+    error: Sequence[int | None]
+    input_tokens: Sequence[int | None]
+    output_tokens: Sequence[int | None]
+    total_tokens: Sequence[int | None]
+    total_cost: Sequence[float | None]
     next_page_token: str | None
 
 
@@ -105,6 +159,19 @@ class SpanHeadPage:
 class SpanPage:
     spans: list[Span]
     next_page_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpanContent:
+    """One value of a span as bytes."""
+
+    media_type: str
+    size_bytes: int
+    version: str
+    """Another one when the span was replaced by one that came again."""
+    read: Callable[[int, int], Iterator[bytes]]
+    """Bytes from a first, inclusive, to a last, exclusive. Raises NotFound when the trace was
+    deleted meanwhile."""
 
 
 class TraceReader(Protocol):
@@ -127,20 +194,34 @@ class TraceReader(Protocol):
         """
         ...
 
-    def get_span_heads(
+    def get_skeleton(
         self, trace_id: str, *, max_results: int = 1000, page_token: str | None = None
-    ) -> SpanHeadPage:
+    ) -> SkeletonPage:
         """The tree without payloads, by start time. Raises NotFound."""
         ...
 
     def get_spans(
         self, trace_id: str, *, max_results: int = 200, page_token: str | None = None
     ) -> SpanPage:
-        """Whole spans, by start time. Raises NotFound."""
+        """Spans with their payloads, by start time; a marker stands for each large value.
+
+        A marker is {"$large": {"type", "field", "head", "size_bytes"}}. Raises NotFound.
+        """
         ...
 
-    def get_span(self, trace_id: str, span_id: str) -> Span:
-        """One whole span. Raises NotFound."""
+    def get_span(self, trace_id: str, span_id: str, *, whole: bool = False) -> Span:
+        """One span; with `whole`, every value as it came, otherwise with markers as `get_spans`.
+
+        Raises NotFound.
+        """
+        ...
+
+    def get_content(self, trace_id: str, span_id: str, field: str) -> SpanContent:
+        """One value of a span, large or not, as bytes to be read by range.
+
+        `field` is `inputs`, `outputs`, `attributes.<key>` or `events.<index>.<key>`. Text is UTF-8,
+        bytes are themselves, any other value is JSON. Raises NotFound.
+        """
         ...
 
 

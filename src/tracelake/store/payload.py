@@ -1,4 +1,4 @@
-"""The payload of spans: OTLP TracesData, as it came, compressed with zstd. One chunk a part.
+"""The payload of spans: OTLP TracesData, as it came, compressed with zstd, in chunks.
 
 Nothing is translated on the way in, so nothing can be lost: types, scope, resource and links stay.
 """
@@ -20,14 +20,19 @@ _LEVEL = 1
 """Compression runs on the way to the commit, so speed comes first (decision 003)."""
 
 
-def pack(traces_data: bytes) -> bytes:
-    """Serialised TracesData to a chunk."""
-    return zstandard.ZstdCompressor(level=_LEVEL).compress(traces_data)
+def pack(content: bytes) -> bytes:
+    """Compress serialised TracesData, or a piece of a large value."""
+    return zstandard.ZstdCompressor(level=_LEVEL).compress(content)
 
 
 def unpack(chunk: bytes) -> TracesData:
     """A chunk back to TracesData."""
-    return TracesData.FromString(zstandard.ZstdDecompressor().decompress(chunk))
+    return TracesData.FromString(unpack_piece(chunk))
+
+
+def unpack_piece(piece: bytes) -> bytes:
+    """The bytes that were packed."""
+    return zstandard.ZstdDecompressor().decompress(piece)
 
 
 def spans_in_order(data: TracesData) -> Iterator[tuple[Resource, InstrumentationScope, OtlpSpan]]:

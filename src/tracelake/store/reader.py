@@ -1,25 +1,30 @@
 """Traces and spans out of the store."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, select
 
 from tracelake.model.entities import Span, TraceInfo
 from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.model.filters.parse import parse_filter
 from tracelake.model.ids import format_trace_id, parse_span_id
-from tracelake.store.api import SpanHeadPage, SpanPage, TracePage
+from tracelake.store.api import SkeletonPage, SpanContent, SpanPage, TracePage
+from tracelake.store.chunks import read_chunks, read_piece
+from tracelake.store.content import SpanInChunk, content_of
 from tracelake.store.database import Database
 from tracelake.store.editor import trace_row
 from tracelake.store.finder import TraceFinder, TraceSearch, experiment_numbers, infos_of
 from tracelake.store.order import TraceOrder
-from tracelake.store.pages import decode_token, encode_token
-from tracelake.store.rows import AnyRow, span_head_of
+from tracelake.store.payload import spans_in_order
+from tracelake.store.rows import AnyRow
 from tracelake.store.schema import spans
-from tracelake.store.spans import whole_spans
+from tracelake.store.skeleton import page_of_spans, skeleton_page
+from tracelake.store.spans import spans_of
 
 MAX_RESULTS: Final = 500
+MAX_SKELETON: Final = 10_000
 
 
 class SqlTraceReader:
@@ -55,15 +60,13 @@ class SqlTraceReader:
             found, token = self._finder.find(connection, search)
             return TracePage(found, token)
 
-    def get_span_heads(
+    def get_skeleton(
         self, trace_id: str, *, max_results: int = 1000, page_token: str | None = None
-    ) -> SpanHeadPage:
-        check_page_size(max_results, 10_000)
+    ) -> SkeletonPage:
+        check_page_size(max_results, MAX_SKELETON)
         with self._database.read() as connection:
             trace = trace_row(connection, trace_id)
-            public_id = format_trace_id(trace.trace_id)
-            rows, token = _span_page(connection, trace.trace_key, max_results, page_token)
-            return SpanHeadPage([span_head_of(row, public_id) for row in rows], token)
+            return skeleton_page(connection, trace, max_results, page_token)
 
     def get_spans(
         self, trace_id: str, *, max_results: int = 200, page_token: str | None = None
@@ -71,20 +74,29 @@ class SqlTraceReader:
         check_page_size(max_results, 1000)
         with self._database.read() as connection:
             trace = trace_row(connection, trace_id)
+            query = select(spans).where(spans.c.trace_key == trace.trace_key)
+            rows, token = page_of_spans(connection, query, trace.trace_key, max_results, page_token)
             public_id = format_trace_id(trace.trace_id)
-            rows, token = _span_page(connection, trace.trace_key, max_results, page_token)
-            return SpanPage(whole_spans(connection, rows, public_id), token)
+            return SpanPage(spans_of(connection, rows, public_id, whole=False), token)
 
-    def get_span(self, trace_id: str, span_id: str) -> Span:
+    def get_span(self, trace_id: str, span_id: str, *, whole: bool = False) -> Span:
         with self._database.read() as connection:
-            trace = trace_row(connection, trace_id)
-            query = select(spans).where(
-                spans.c.trace_key == trace.trace_key, spans.c.span_id == parse_span_id(span_id)
-            )
-            rows = connection.execute(query).all()
-            if not rows:
-                raise NotFound(f"Trace {trace_id} has no span {span_id}")
-            return whole_spans(connection, rows, format_trace_id(trace.trace_id))[0]
+            trace, row = _span_row(connection, trace_id, span_id)
+            public_id = format_trace_id(trace.trace_id)
+            return spans_of(connection, [row], public_id, whole=whole)[0]
+
+    def get_content(self, trace_id: str, span_id: str, field: str) -> SpanContent:
+        with self._database.read() as connection:
+            _, row = _span_row(connection, trace_id, span_id)
+            (chunk,) = read_chunks(connection, [row.chunk_id])
+            parts = itertools.islice(spans_in_order(chunk.data), row.position, None)
+            _, _, span = next(parts)
+            place = SpanInChunk(chunk, row.position, span)
+            return content_of(connection, place, field, self._read_piece)
+
+    def _read_piece(self, number: int) -> bytes:
+        with self._database.read() as connection:
+            return read_piece(connection, number)
 
 
 def check_page_size(max_results: int, limit: int) -> None:
@@ -92,26 +104,13 @@ def check_page_size(max_results: int, limit: int) -> None:
         raise InvalidInput(f"max_results is {max_results}; it must be between 1 and {limit}")
 
 
-def _span_page(
-    connection: Connection, trace_key: int, max_results: int, page_token: str | None
-) -> tuple[Sequence[AnyRow], str | None]:
-    query = (
-        select(spans)
-        .where(spans.c.trace_key == trace_key)
-        .order_by(spans.c.start_ns, spans.c.span_id)
-        .limit(max_results + 1)
+def _span_row(connection: Connection, trace_id: str, span_id: str) -> tuple[AnyRow, AnyRow]:
+    """The rows of a trace and of one of its spans. Raises NotFound."""
+    trace = trace_row(connection, trace_id)
+    query = select(spans).where(
+        spans.c.trace_key == trace.trace_key, spans.c.span_id == parse_span_id(span_id)
     )
-    scope = f"spans:{trace_key}"
-    if page_token is not None:
-        start_ns, span_id = decode_token(page_token, scope, (int, str))
-        query = query.where(
-            or_(
-                spans.c.start_ns > start_ns,
-                and_(spans.c.start_ns == start_ns, spans.c.span_id > parse_span_id(span_id)),
-            )
-        )
-    rows = connection.execute(query).all()
-    if len(rows) <= max_results:
-        return rows, None
-    last = rows[max_results - 1]
-    return rows[:max_results], encode_token(scope, (last.start_ns, last.span_id.hex()))
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(f"Trace {trace_id} has no span {span_id}")
+    return trace, row

@@ -112,14 +112,17 @@ spans = Table(
     sqlite_with_rowid=False,
 )
 
-# A trace's chunks are numbered trace_key << CHUNK_BITS and on: found and deleted by range.
-CHUNK_BITS = 20
+# A trace's chunks are numbered trace_key << CHUNK_BITS and on: found and deleted by range. In the
+# upper half of that range are the pieces of its large values, FIRST_PIECE and on.
+CHUNK_BITS = 24
+FIRST_PIECE = 1 << (CHUNK_BITS - 1)
 
 chunks = Table(
     "chunks",
     metadata,
     Column("chunk_id", Key, primary_key=True, autoincrement=False),
     Column("payload", LargeBinary, nullable=False),
+    Column("large_values", LargeBinary),
 )
 
 stale_versions = Table(

@@ -1,40 +1,58 @@
-"""Whole spans: the columns of a row with the payload from its chunk."""
+"""Spans with their payload: the columns of a row, and what its chunk has."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 from sqlalchemy import Connection, select
 
 from tracelake.model.entities import Span
-from tracelake.store.payload import spans_in_order, unpack, whole_span
+from tracelake.store.chunks import StoredChunk, read_chunks, restore
+from tracelake.store.large import mark
+from tracelake.store.payload import spans_in_order, whole_span
 from tracelake.store.rows import AnyRow, span_head_of
-from tracelake.store.schema import chunks, spans
+from tracelake.store.schema import spans
 
 
 def trace_spans(connection: Connection, trace_key: int, trace_id: str) -> list[Span]:
-    """All whole spans of a trace, by start time."""
+    """All spans of a trace, whole, by start time."""
     query = (
         select(spans)
         .where(spans.c.trace_key == trace_key)
         .order_by(spans.c.start_ns, spans.c.span_id)
     )
-    return whole_spans(connection, connection.execute(query).all(), trace_id)
+    return spans_of(connection, connection.execute(query).all(), trace_id, whole=True)
 
 
-def whole_spans(connection: Connection, rows: Sequence[AnyRow], trace_id: str) -> list[Span]:
-    """Span rows of one trace with their payloads, in the order given."""
+def spans_of(
+    connection: Connection, rows: Sequence[AnyRow], trace_id: str, *, whole: bool
+) -> list[Span]:
+    """Span rows of one trace with their payloads, in the order given.
+
+    Large values are read where `whole`; otherwise a marker stands for each (store/large.py).
+    """
     positions: dict[int, set[int]] = {}
     for row in rows:
         positions.setdefault(row.chunk_id, set()).add(row.position)
-    found: dict[tuple[int, int], Any] = {}
-    chunk_ids = list(positions)
-    for at in range(0, len(chunk_ids), 100):
-        query = select(chunks).where(chunks.c.chunk_id.in_(chunk_ids[at : at + 100]))
-        for chunk in connection.execute(query):
-            wanted = positions[chunk.chunk_id]
-            for position, parts in enumerate(spans_in_order(unpack(chunk.payload))):
-                if position in wanted:
-                    found[chunk.chunk_id, position] = parts
+    found: dict[tuple[int, int], tuple[Any, ...]] = {}
+    for chunk in read_chunks(connection, list(positions)):
+        wanted = positions[chunk.chunk_id]
+        for position, (resource, scope, span) in enumerate(spans_in_order(chunk.data)):
+            if position in wanted:
+                _complete(connection, chunk, position, span, whole=whole)
+                found[chunk.chunk_id, position] = resource, scope, span
     return [
         whole_span(span_head_of(row, trace_id), *found[row.chunk_id, row.position]) for row in rows
     ]
+
+
+def _complete(
+    connection: Connection, chunk: StoredChunk, position: int, span: OtlpSpan, *, whole: bool
+) -> None:
+    if not chunk.large:
+        return
+    if whole:
+        restore(connection, span, chunk.large_of(position))
+    else:
+        for value in chunk.large_of(position):
+            mark(span, value)

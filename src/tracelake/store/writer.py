@@ -1,19 +1,20 @@
 """Spans into the store: one transaction for many requests, summaries brought up to date in it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from tracelake.model.errors import NotFound
-from tracelake.model.summary import Summary, summarise
+from tracelake.model.summary import RunningSummary, Summary, summarise
 from tracelake.store.api import SpanRow, TraceFacts, TracePart
 from tracelake.store.bulk import BulkInsert
+from tracelake.store.chunks import ChunkRows, delete_chunks
 from tracelake.store.database import SEQUENCE, Database, next_numbers
-from tracelake.store.rows import AnyRow, cost_columns, cost_of, usage_columns, usage_of
+from tracelake.store.rows import AnyRow, cost_columns, usage_columns
+from tracelake.store.running import RunningSummaries, read_spans
 from tracelake.store.schema import (
-    CHUNK_BITS,
     chunks,
     experiments,
     spans,
@@ -34,10 +35,9 @@ class _Incoming:
     parts: list[TracePart]
     stored: AnyRow | None = None
     trace_key: int = 0
-
-    @property
-    def first_chunk_id(self) -> int:
-        return (self.trace_key << CHUNK_BITS) + (self.stored.chunk_count if self.stored else 0)
+    chunk_count: int = 0
+    latest: dict[bytes, SpanRow] = field(default_factory=dict[bytes, SpanRow])
+    """The spans by id: the same one twice in one statement would be refused by PostgreSQL."""
 
 
 class SqlSpanWriter:
@@ -48,6 +48,7 @@ class SqlSpanWriter:
         self._chunks = BulkInsert(database, chunks)
         self._spans = BulkInsert(database, spans, replace=True)
         self._traces = BulkInsert(database, traces, replace=True)
+        self._running = RunningSummaries()
 
     def write(self, parts: Sequence[TracePart]) -> None:
         if not parts:
@@ -57,44 +58,83 @@ class SqlSpanWriter:
             incoming.setdefault(part.trace_id, _Incoming([])).parts.append(part)
         with self._database.write() as connection:
             _require_experiments(connection, {part.experiment_id for part in parts})
-            self._store(connection, incoming)
+            grown = self._store(connection, incoming)
+        for item, running in grown:
+            self._running.keep(item.trace_key, item.chunk_count, running)
 
-    def _store(self, connection: Connection, incoming: dict[bytes, _Incoming]) -> None:
+    def _store(
+        self, connection: Connection, incoming: dict[bytes, _Incoming]
+    ) -> list[tuple[_Incoming, RunningSummary]]:
+        """Write everything; the summaries of traces that were stored before, as they are now."""
         for row in _stored_traces(connection, list(incoming)):
             incoming[row.trace_id].stored = row
             incoming[row.trace_id].trace_key = row.trace_key
-        fresh = [item for item in incoming.values() if item.stored is None]
-        known = [item for item in incoming.values() if item.stored is not None]
-        replaced = [item.stored.seq for item in incoming.values() if item.stored is not None]
-        seq = next_numbers(connection, SEQUENCE, len(incoming))
+        items = list(incoming.values())
+        fresh = [item for item in items if item.stored is None]
+        replaced = [item.stored.seq for item in items if item.stored is not None]
+        seq = next_numbers(connection, SEQUENCE, len(items))
         if fresh:
             first_key = next_numbers(connection, TRACE_KEYS, len(fresh))
             for n, item in enumerate(fresh):
                 item.trace_key = first_key + n
         chunk_rows: list[dict[str, Any]] = []
         span_rows: list[dict[str, Any]] = []
-        for item in incoming.values():
-            chunk_id = item.first_chunk_id
-            # The same span twice in one statement would be refused by PostgreSQL.
-            latest: dict[bytes, dict[str, Any]] = {}
-            for part in item.parts:
-                chunk_rows.append({"chunk_id": chunk_id, "payload": part.chunk})
-                for span in part.spans:
-                    latest[span.span_id] = _span_values(span, item.trace_key, chunk_id)
-                chunk_id += 1
-            span_rows.extend(latest.values())
-        earlier = _stored_spans(connection, [item.trace_key for item in known])
+        for item in items:
+            _number_chunks(connection, item, chunk_rows, span_rows)
+        running = self._running.take(
+            connection,
+            {item.trace_key: item.stored.chunk_count for item in items if item.stored is not None},
+        )
         trace_rows: list[dict[str, Any]] = []
-        for n, item in enumerate(incoming.values()):
-            spans_now = {span.span_id: span for span in earlier.get(item.trace_key, ())}
-            for part in item.parts:
-                spans_now.update((span.span_id, span) for span in part.spans)
-            trace_rows.append(_trace_values(item, summarise(spans_now.values()), seq + n))
+        for n, item in enumerate(items):
+            if item.trace_key in running:
+                running[item.trace_key] = _grow(connection, running[item.trace_key], item)
+                summary = running[item.trace_key].summary()
+            else:
+                summary = summarise(item.latest.values())
+            trace_rows.append(_trace_values(item, summary, seq + n))
         self._chunks.execute(connection, chunk_rows)
         self._spans.execute(connection, span_rows)
         self._traces.execute(connection, trace_rows)
         if replaced:
             connection.execute(stale_versions.insert(), [{"seq": number} for number in replaced])
+        return [(item, running[item.trace_key]) for item in items if item.trace_key in running]
+
+
+def _number_chunks(
+    connection: Connection,
+    item: _Incoming,
+    chunk_rows: list[dict[str, Any]],
+    span_rows: list[dict[str, Any]],
+) -> None:
+    rows = ChunkRows(item.trace_key, item.stored.chunk_count if item.stored else 0)
+    values: dict[bytes, dict[str, Any]] = {}
+    for part in item.parts:
+        chunk_ids = [rows.add(connection, chunk) for chunk in part.chunks]
+        for span in part.spans:
+            item.latest[span.span_id] = span
+            values[span.span_id] = _span_values(span, item.trace_key, chunk_ids[span.chunk])
+    item.chunk_count = rows.chunk_count
+    chunk_rows += rows.rows
+    span_rows += values.values()
+
+
+def _grow(connection: Connection, running: RunningSummary, item: _Incoming) -> RunningSummary:
+    """The summary with the spans that came. Those that came before are replaced: then all spans
+    are summed up anew, and chunks of which nothing is left are deleted."""
+    replaced = {span_id for span_id in item.latest if span_id in running}
+    if not replaced:
+        for span in item.latest.values():
+            running.add(span)
+        return running
+    left = {span.span_id: span for span in read_spans(connection, item.trace_key)}
+    emptied = {left.pop(span_id).chunk_id for span_id in replaced}
+    emptied.difference_update(span.chunk_id for span in left.values())
+    delete_chunks(connection, emptied)
+    anew = RunningSummary()
+    for span in [*left.values(), *item.latest.values()]:
+        anew.add(span)
+    return anew
 
 
 def _require_experiments(connection: Connection, wanted: set[int]) -> None:
@@ -112,28 +152,6 @@ def _stored_traces(connection: Connection, trace_ids: list[bytes]) -> list[AnyRo
         some = trace_ids[at : at + _LOOK_UP]
         rows.extend(connection.execute(select(traces).where(traces.c.trace_id.in_(some))))
     return rows
-
-
-def _stored_spans(connection: Connection, trace_keys: list[int]) -> dict[int, list[SpanRow]]:
-    found: dict[int, list[SpanRow]] = {}
-    for at in range(0, len(trace_keys), _LOOK_UP):
-        some = trace_keys[at : at + _LOOK_UP]
-        for row in connection.execute(select(spans).where(spans.c.trace_key.in_(some))):
-            found.setdefault(row.trace_key, []).append(
-                SpanRow(
-                    span_id=row.span_id,
-                    parent_id=row.parent_id,
-                    name=row.name,
-                    span_type=row.span_type,
-                    status=row.status,
-                    start_ns=row.start_ns,
-                    end_ns=row.end_ns,
-                    position=row.position,
-                    usage=usage_of(row),
-                    cost=cost_of(row),
-                )
-            )
-    return found
 
 
 def _span_values(span: SpanRow, trace_key: int, chunk_id: int) -> dict[str, Any]:
@@ -166,7 +184,7 @@ def _trace_values(item: _Incoming, summary: Summary, seq: int) -> dict[str, Any]
         "trace_id": item.parts[0].trace_id,
         "seq": seq,
         "first_seq": stored.first_seq if stored else seq,
-        "chunk_count": len(item.parts) + (stored.chunk_count if stored else 0),
+        "chunk_count": item.chunk_count,
         "experiment_id": stored.experiment_id if stored else item.parts[0].experiment_id,
         "state": str(summary.state),
         "start_ns": summary.start_ns,

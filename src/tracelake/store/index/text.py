@@ -14,15 +14,15 @@ from tracelake.model.anyvalue import parse_json_text, to_json_value
 from tracelake.model.entities import JsonValue
 from tracelake.model.filters.evaluate import as_text, leaves
 from tracelake.model.text import storable
+from tracelake.store.chunks import read_whole
 from tracelake.store.index.columns import Column
 from tracelake.store.index.docs import encode
 from tracelake.store.index.hits import word_term
 from tracelake.store.index.segments import Posting
 from tracelake.store.index.terms import Field
 from tracelake.store.index.words import WORD_CHARS, cut_word, words_of
-from tracelake.store.payload import unpack
 from tracelake.store.rows import AnyRow
-from tracelake.store.schema import CHUNK_BITS, chunks, spans, traces
+from tracelake.store.schema import CHUNK_BITS, spans, traces
 
 TEXT: Final = "text"
 _LOOK_UP: Final = 100
@@ -206,7 +206,5 @@ def _heads(connection: Connection, keys: Sequence[int]) -> Iterator[AnyRow]:
 def _payloads(connection: Connection, rows: Sequence[AnyRow]) -> Iterator[tuple[int, TracesData]]:
     """The payloads of some traces, after the key of each."""
     ids = [(row.trace_key << CHUNK_BITS) + n for row in rows for n in range(row.chunk_count)]
-    for at in range(0, len(ids), _LOOK_UP):
-        query = select(chunks).where(chunks.c.chunk_id.in_(ids[at : at + _LOOK_UP]))
-        for row in connection.execute(query):
-            yield row.chunk_id >> CHUNK_BITS, unpack(row.payload)
+    for chunk_id, data in read_whole(connection, ids):
+        yield chunk_id >> CHUNK_BITS, data

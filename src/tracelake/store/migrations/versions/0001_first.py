@@ -117,6 +117,7 @@ def _create_traces() -> None:
         "chunks",
         sa.Column("chunk_id", Key, primary_key=True, autoincrement=False),
         sa.Column("payload", sa.LargeBinary, nullable=False),
+        sa.Column("large_values", sa.LargeBinary),
     )
 
 

@@ -1,0 +1,123 @@
+"""Chunks in and out of their table: the spans of a trace, and pieces of its large values."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
+from sqlalchemy import Connection, delete, func, select
+
+from tracelake.model.errors import InvalidInput, NotFound
+from tracelake.store.api import Chunk
+from tracelake.store.large import StoredValue, decode_places, encode_places, put_back
+from tracelake.store.payload import spans_in_order, unpack, unpack_piece
+from tracelake.store.schema import CHUNK_BITS, FIRST_PIECE, chunks
+
+_LOOK_UP: Final = 20
+"""Chunks held in memory at a time."""
+
+
+@dataclass(slots=True)
+class StoredChunk:
+    """Spans as they came, but for the large values, which are empty in `data`."""
+
+    chunk_id: int
+    data: TracesData
+    large: list[StoredValue]
+
+    def large_of(self, position: int) -> list[StoredValue]:
+        return [value for value in self.large if value.position == position]
+
+
+class ChunkRows:
+    """Gathers the rows of new chunks of one trace, and gives them their numbers."""
+
+    def __init__(self, trace_key: int, chunk_count: int) -> None:
+        self._first = trace_key << CHUNK_BITS
+        self.chunk_count = chunk_count
+        self.rows: list[dict[str, Any]] = []
+        self._next_piece: int | None = None
+
+    def add(self, connection: Connection, chunk: Chunk) -> int:
+        """The number of the chunk. Raises InvalidInput when the trace can take no more."""
+        if self.chunk_count >= FIRST_PIECE:
+            raise InvalidInput(f"the trace has come in {FIRST_PIECE} batches, and takes no more")
+        chunk_id = self._first + self.chunk_count
+        self.chunk_count += 1
+        places = self._add_pieces(connection, chunk) if chunk.large else None
+        self.rows.append({"chunk_id": chunk_id, "payload": chunk.payload, "large_values": places})
+        return chunk_id
+
+    def _add_pieces(self, connection: Connection, chunk: Chunk) -> bytes:
+        if self._next_piece is None:
+            self._next_piece = _next_piece(connection, self._first)
+        places: list[StoredValue] = []
+        for value in chunk.large:
+            told = asdict(value)
+            pieces: list[bytes] = told.pop("pieces")
+            places.append(
+                StoredValue(**told, first_piece=self._next_piece, piece_count=len(pieces))
+            )
+            for piece in pieces:
+                self.rows.append(
+                    {"chunk_id": self._next_piece, "payload": piece, "large_values": None}
+                )
+                self._next_piece += 1
+        return encode_places(places)
+
+
+def read_chunks(connection: Connection, chunk_ids: Sequence[int]) -> Iterator[StoredChunk]:
+    """Those of these chunks that are there."""
+    for at in range(0, len(chunk_ids), _LOOK_UP):
+        query = select(chunks).where(chunks.c.chunk_id.in_(chunk_ids[at : at + _LOOK_UP]))
+        for row in connection.execute(query):
+            large = decode_places(row.large_values)
+            yield StoredChunk(row.chunk_id, unpack(row.payload), large)
+
+
+def read_whole(
+    connection: Connection, chunk_ids: Sequence[int]
+) -> Iterator[tuple[int, TracesData]]:
+    """Chunks with their large values in them, after the number of each."""
+    for chunk in read_chunks(connection, chunk_ids):
+        if chunk.large:
+            for position, (_, _, span) in enumerate(spans_in_order(chunk.data)):
+                restore(connection, span, chunk.large_of(position))
+        yield chunk.chunk_id, chunk.data
+
+
+def restore(connection: Connection, span: Span, values: Iterable[StoredValue]) -> None:
+    """Put the large values of a span back into it."""
+    for value in values:
+        numbers = range(value.first_piece, value.first_piece + value.piece_count)
+        put_back(span, value, b"".join(read_piece(connection, number) for number in numbers))
+
+
+def read_piece(connection: Connection, number: int) -> bytes:
+    """One piece of a large value. Raises NotFound when its trace was deleted meanwhile."""
+    query = select(chunks.c.payload).where(chunks.c.chunk_id == number)
+    stored = connection.execute(query).scalar_one_or_none()
+    if stored is None:
+        raise NotFound("the value is not there any more")
+    return unpack_piece(stored)
+
+
+def delete_chunks(connection: Connection, chunk_ids: Iterable[int]) -> None:
+    """Delete chunks in which no span is left, and the pieces of their large values."""
+    for chunk_id in chunk_ids:
+        found = select(chunks.c.large_values).where(chunks.c.chunk_id == chunk_id)
+        for value in decode_places(connection.execute(found).scalar_one_or_none()):
+            pieces = chunks.c.chunk_id.between(
+                value.first_piece, value.first_piece + value.piece_count - 1
+            )
+            connection.execute(delete(chunks).where(pieces))
+        connection.execute(delete(chunks).where(chunks.c.chunk_id == chunk_id))
+
+
+def _next_piece(connection: Connection, first_chunk: int) -> int:
+    first = first_chunk + FIRST_PIECE
+    last = select(func.max(chunks.c.chunk_id)).where(
+        chunks.c.chunk_id.between(first, first_chunk + (1 << CHUNK_BITS) - 1)
+    )
+    found: int | None = connection.execute(last).scalar_one()
+    return first if found is None else found + 1
