@@ -30,6 +30,15 @@ export function formatCount(count: number | null | undefined): string {
   return String(count);
 }
 
+/** `512 B`, `64 KB`, `20 MB`. */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const kilobytes = bytes / 1024;
+  if (kilobytes < 1024) return `${Math.round(kilobytes)} KB`;
+  const megabytes = kilobytes / 1024;
+  return `${megabytes < 10 ? megabytes.toFixed(1) : Math.round(megabytes)} MB`;
+}
+
 /** US dollars: two significant digits below ten cents, two decimals above. */
 export function formatCost(usd: number | null | undefined): string {
   if (usd === null || usd === undefined) return NONE;

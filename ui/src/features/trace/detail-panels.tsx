@@ -4,20 +4,21 @@ import { type ReactNode, useDeferredValue, useState } from "react";
 import type { Span, SpanEvent } from "@/shared/api/types";
 import { CopyButton } from "@/shared/components/copy-button";
 import { JsonView } from "@/shared/components/json-view";
-import { formatDuration } from "@/shared/format";
+import { formatBytes, formatDuration } from "@/shared/format";
 import { parseJson } from "./chat/message";
 import type { Failure } from "./exception";
+import { payloadUrl, readLarge } from "./large";
 
 export function InputsOutputs({ span }: { span: Span }): ReactNode {
   return (
     <div className="panel-stack">
-      <ValueCard title="Inputs" value={span.inputs} />
-      <ValueCard title="Outputs" value={span.outputs} />
+      <ValueCard title="Inputs" value={span.inputs} span={span} />
+      <ValueCard title="Outputs" value={span.outputs} span={span} />
     </div>
   );
 }
 
-function ValueCard({ title, value }: { title: string; value: unknown }): ReactNode {
+function ValueCard({ title, value, span }: { title: string; value: unknown; span: Span }): ReactNode {
   const parsed = parseJson(value);
   const nothing = value === undefined || value === null;
   return (
@@ -26,12 +27,23 @@ function ValueCard({ title, value }: { title: string; value: unknown }): ReactNo
         <h3>{title}</h3>
         {!nothing && <CopyButton text={() => toText(parsed)} label={`Copy ${title}`} caption="Copy" />}
       </header>
-      {nothing ? <p className="panel-none">Not recorded</p> : <Value value={parsed} />}
+      {nothing ? <p className="panel-none">Not recorded</p> : <Value value={parsed} span={span} />}
     </section>
   );
 }
 
-function Value({ value }: { value: unknown }): ReactNode {
+function Value({ value, span }: { value: unknown; span: Span }): ReactNode {
+  const large = readLarge(value);
+  if (large) {
+    return (
+      <div className="value-text">
+        {large.head && `${large.head}…\n`}
+        <a href={payloadUrl(span, large.field)} target="_blank" rel="noreferrer">
+          Open all {formatBytes(large.size_bytes)}
+        </a>
+      </div>
+    );
+  }
   return typeof value === "string" ? (
     <div className="value-text">{value}</div>
   ) : (
@@ -58,16 +70,17 @@ export function Attributes({ span }: { span: Span }): ReactNode {
         onChange={(event) => setWords(event.target.value)}
       />
       {groups.map(([title, held]) => (
-        <AttributeTable key={title} title={title} attributes={held ?? {}} wanted={wanted} />
+        <AttributeTable key={title} title={title} attributes={held ?? {}} wanted={wanted} span={span} />
       ))}
     </div>
   );
 }
 
-function AttributeTable({ title, attributes, wanted }: {
+function AttributeTable({ title, attributes, wanted, span }: {
   title: string;
   attributes: Record<string, unknown>;
   wanted: string;
+  span: Span;
 }): ReactNode {
   const entries = Object.entries(attributes)
     .filter(([key, value]) => !wanted || `${key} ${toText(value)}`.toLowerCase().includes(wanted))
@@ -84,7 +97,7 @@ function AttributeTable({ title, attributes, wanted }: {
                 {key}
               </th>
               <td>
-                <Value value={value} />
+                <Value value={value} span={span} />
               </td>
               <td className="attribute-copy">
                 <CopyButton text={() => toText(value)} label={`Copy ${key}`} />

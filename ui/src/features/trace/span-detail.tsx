@@ -34,7 +34,7 @@ export function SpanDetail({ head, nowNs, tab, onTab }: Props): ReactNode {
         </h2>
         <CopyButton text={head.span_id} label="Copy the span id" />
       </header>
-      <Facts span={head} nowNs={nowNs} />
+      <Facts head={head} span={query.data} nowNs={nowNs} />
       {query.isPending && <RowSkeletons rows={8} rowHeightPx={34} />}
       {query.isError && <ErrorState error={query.error} onRetry={() => void query.refetch()} />}
       {query.data && <Payload key={head.span_id} span={query.data} tab={tab} onTab={onTab} />}
@@ -42,16 +42,21 @@ export function SpanDetail({ head, nowNs, tab, onTab }: Props): ReactNode {
   );
 }
 
-function Facts({ span, nowNs }: { span: SpanHead; nowNs: number }): ReactNode {
-  const tokens = span.token_usage;
+function Facts({ head, span, nowNs }: {
+  head: SpanHead;
+  span: Span | undefined;
+  nowNs: number;
+}): ReactNode {
+  const tokens = head.token_usage;
+  const cached = span?.token_usage?.cache_read_input_tokens;
   const facts = [
-    ["Type", span.span_type],
-    ["Time", span.end_time_unix_nano === null ? "running" : formatDuration(durationMs(span, nowNs))],
-    ["Model", span.model],
-    ["Provider", span.provider],
+    ["Type", head.span_type],
+    ["Time", head.end_time_unix_nano === null ? "running" : formatDuration(durationMs(head, nowNs))],
+    ["Model", head.model],
+    ["Provider", head.provider],
     ["Tokens", tokens && `${formatCount(tokens.input_tokens)} in · ${formatCount(tokens.output_tokens)} out`],
-    ["Cached", tokens?.cache_read_input_tokens && formatCount(tokens.cache_read_input_tokens)],
-    ["Cost", span.cost && formatCost(span.cost.total_cost)],
+    ["Cached", cached && formatCount(cached)],
+    ["Cost", head.cost && formatCost(head.cost.total_cost)],
   ] as const;
   return (
     <dl className="detail-facts">

@@ -147,11 +147,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /**
-         * Update Experiment
-         * @description Rename an experiment, set its tags, take tags away (null).
-         */
-        patch: operations["update_experiment_api_v1_experiments__experiment_id__patch"];
+        patch?: never;
         trace?: never;
     };
     "/api/v1/lake": {
@@ -234,69 +230,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/traces/count": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Count Traces
-         * @description How many traces match; an estimate where the filter asks for payloads.
-         */
-        post: operations["count_traces_api_v1_traces_count_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/traces/delete": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Delete Traces
-         * @description Delete traces, for at most 20 s; where it answers `more`, ask again for the rest.
-         */
-        post: operations["delete_traces_api_v1_traces_delete_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/traces/facets": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Find Facets
-         * @description Values of fields among the traces that match, the most frequent first: `status`, `name`,
-         *     `user`, `session`, `model`, `provider`, `tool`, `error`, `span.name`, `span.type`,
-         *     `span.status`, `experiment`, `tags.<key>`, `metadata.<key>`; and the keys and names that
-         *     there are: `tags`, `metadata`, `feedback`, `expectation`.
-         */
-        post: operations["find_facets_api_v1_traces_facets_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/traces/search": {
         parameters: {
             query?: never;
@@ -311,26 +244,6 @@ export interface paths {
          * @description Traces that match a filter, newest first. A page may be short and have a next one.
          */
         post: operations["search_traces_api_v1_traces_search_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/traces/stream": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Stream Traces
-         * @description New and changed traces that match, as events; at most four a second.
-         */
-        get: operations["stream_traces_api_v1_traces_stream_get"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -410,7 +323,8 @@ export interface paths {
         };
         /**
          * Get Spans
-         * @description Spans by start time. A full page has at most 1,000 spans, a skeleton page 10,000.
+         * @description Spans by start time: whole spans, at most 1,000 a page, with a marker for each value over
+         *     64 KB; or with `view=skeleton` the tree in columns, at most 10,000 spans a page.
          */
         get: operations["get_spans_api_v1_traces__trace_id__spans_get"];
         put?: never;
@@ -430,7 +344,7 @@ export interface paths {
         };
         /**
          * Get Span
-         * @description One span with its payload.
+         * @description One span. A marker stands for each value over 64 KB, unless `whole` is asked for.
          */
         get: operations["get_span_api_v1_traces__trace_id__spans__span_id__get"];
         put?: never;
@@ -441,7 +355,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/traces/{trace_id}/stream": {
+    "/api/v1/traces/{trace_id}/spans/{span_id}/payload": {
         parameters: {
             query?: never;
             header?: never;
@@ -449,10 +363,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Stream Trace
-         * @description One trace as it grows: its info, and the heads of spans that came or changed.
+         * Get Payload
+         * @description One value of a span, whole or, with a Range header, a range of its bytes. `field` is
+         *     inputs, outputs, attributes.<key> or events.<number>.<key>.
          */
-        get: operations["stream_trace_api_v1_traces__trace_id__stream_get"];
+        get: operations["get_payload_api_v1_traces__trace_id__spans__span_id__payload_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -681,17 +596,6 @@ export interface components {
             /** Total Cost */
             total_cost: number;
         };
-        /** CountSearch */
-        CountSearch: {
-            /** End Time Ms */
-            end_time_ms?: number | null;
-            /** Experiment Ids */
-            experiment_ids?: string[] | null;
-            /** Filter */
-            filter?: string | null;
-            /** Start Time Ms */
-            start_time_ms?: number | null;
-        };
         /** DataPoint */
         DataPoint: {
             /** Dimensions */
@@ -748,21 +652,6 @@ export interface components {
             /** Next Page Token */
             next_page_token: string | null;
         };
-        /**
-         * ExperimentPatch
-         * @description Tags that are given are set, or taken away where null; others stay.
-         */
-        ExperimentPatch: {
-            /** Name */
-            name?: string | null;
-            /**
-             * Tags
-             * @default {}
-             */
-            tags?: {
-                [key: string]: string | null;
-            };
-        };
         /** ExperimentShape */
         ExperimentShape: {
             /** Creation Time Ms */
@@ -777,45 +666,6 @@ export interface components {
             tags: {
                 [key: string]: string;
             };
-        };
-        /** FacetList */
-        FacetList: {
-            /** Facets */
-            facets: components["schemas"]["FacetShape"][];
-        };
-        /** FacetSearch */
-        FacetSearch: {
-            /** End Time Ms */
-            end_time_ms?: number | null;
-            /** Experiment Ids */
-            experiment_ids?: string[] | null;
-            /** Fields */
-            fields: string[];
-            /** Filter */
-            filter?: string | null;
-            /**
-             * Max Values
-             * @default 20
-             */
-            max_values?: number;
-            /**
-             * Prefix
-             * @default
-             */
-            prefix?: string;
-            /** Start Time Ms */
-            start_time_ms?: number | null;
-        };
-        /** FacetShape */
-        FacetShape: {
-            /** Field */
-            field: string;
-            /** Is Exact */
-            is_exact: boolean;
-            /** Value Count */
-            value_count: number;
-            /** Values */
-            values: components["schemas"]["ValueShape"][];
         };
         /** Feedback */
         Feedback: {
@@ -862,11 +712,6 @@ export interface components {
             aggregations: string[];
             /** Bucket Seconds */
             bucket_seconds?: number | null;
-            /**
-             * By Month
-             * @default false
-             */
-            by_month?: boolean;
             /**
              * Dimensions
              * @default []
@@ -999,6 +844,49 @@ export interface components {
             /** User */
             user: string | null;
         };
+        /**
+         * SkeletonShape
+         * @description The n-th item of every list is of one span. Times are from `base_ns`, in nanoseconds since
+         *     1970; names, types, statuses, models, providers and errors are places in `words`.
+         */
+        SkeletonShape: {
+            /** Base Ns */
+            base_ns: number;
+            /** Duration Ns */
+            duration_ns: (number | null)[];
+            /** Error */
+            error: (number | null)[];
+            /** Input Tokens */
+            input_tokens: (number | null)[];
+            /** Model */
+            model: (number | null)[];
+            /** Name */
+            name: number[];
+            /** Next Page Token */
+            next_page_token: string | null;
+            /** Output Tokens */
+            output_tokens: (number | null)[];
+            /** Parent Span Id */
+            parent_span_id: (string | null)[];
+            /** Provider */
+            provider: (number | null)[];
+            /** Span Count */
+            span_count: number;
+            /** Span Id */
+            span_id: string[];
+            /** Span Type */
+            span_type: number[];
+            /** Start Ns */
+            start_ns: number[];
+            /** Status */
+            status: number[];
+            /** Total Cost */
+            total_cost: (number | null)[];
+            /** Total Tokens */
+            total_tokens: (number | null)[];
+            /** Words */
+            words: string[];
+        };
         /** Source */
         Source: {
             /**
@@ -1023,38 +911,6 @@ export interface components {
             /** Time Unix Nano */
             time_unix_nano: number;
         };
-        /** SpanHeadShape */
-        SpanHeadShape: {
-            cost: components["schemas"]["CostShape"] | null;
-            /** End Time Unix Nano */
-            end_time_unix_nano: number | null;
-            /** Error */
-            error: string | null;
-            /** Model */
-            model: string | null;
-            /** Name */
-            name: string;
-            /** Parent Span Id */
-            parent_span_id: string | null;
-            /** Provider */
-            provider: string | null;
-            /** Span Id */
-            span_id: string;
-            /** Span Type */
-            span_type: string;
-            /** Start Time Unix Nano */
-            start_time_unix_nano: number;
-            /**
-             * Status
-             * @enum {string}
-             */
-            status: "UNSET" | "OK" | "ERROR";
-            token_usage: components["schemas"]["Usage"] | null;
-            /** Tool */
-            tool: string | null;
-            /** Trace Id */
-            trace_id: string;
-        };
         /** SpanLinkShape */
         SpanLinkShape: {
             /** Attributes */
@@ -1066,19 +922,17 @@ export interface components {
             /** Trace Id */
             trace_id: string;
         };
-        /**
-         * SpanList
-         * @description With view=skeleton the spans are SpanHeadShape.
-         */
+        /** SpanList */
         SpanList: {
             /** Next Page Token */
             next_page_token: string | null;
             /** Spans */
-            spans: (components["schemas"]["SpanShape"] | components["schemas"]["SpanHeadShape"])[];
+            spans: components["schemas"]["SpanShape"][];
         };
         /**
          * SpanShape
-         * @description Values JSON cannot carry are tagged: {"$bytes": base64}, {"$double": "NaN"}.
+         * @description Values JSON cannot carry are tagged: {"$bytes": base64}, {"$double": "NaN"}. For a value over
+         *     64 KB stands {"$large": {"type", "field", "head", "size_bytes"}}.
          */
         SpanShape: {
             /** Attributes */
@@ -1088,8 +942,6 @@ export interface components {
             cost: components["schemas"]["CostShape"] | null;
             /** End Time Unix Nano */
             end_time_unix_nano: number | null;
-            /** Error */
-            error: string | null;
             /** Events */
             events: components["schemas"]["SpanEventShape"][];
             /** Inputs */
@@ -1127,8 +979,6 @@ export interface components {
             /** Status Message */
             status_message: string;
             token_usage: components["schemas"]["Usage"] | null;
-            /** Tool */
-            tool: string | null;
             /** Trace Id */
             trace_id: string;
         };
@@ -1147,30 +997,6 @@ export interface components {
             key: string;
             /** Value */
             value: string;
-        };
-        /** TotalShape */
-        TotalShape: {
-            /** Count */
-            count: number;
-            /** Is Exact */
-            is_exact: boolean;
-        };
-        /**
-         * TraceDeletionShape
-         * @description Either `trace_ids`, or any of `experiment_ids`, `filter` and `older_than_ms`, all of which
-         *     must then hold.
-         */
-        TraceDeletionShape: {
-            /** Experiment Ids */
-            experiment_ids?: string[] | null;
-            /** Filter */
-            filter?: string | null;
-            /** Max Traces */
-            max_traces?: number | null;
-            /** Older Than Ms */
-            older_than_ms?: number | null;
-            /** Trace Ids */
-            trace_ids?: string[] | null;
         };
         /** TraceList */
         TraceList: {
@@ -1242,13 +1068,6 @@ export interface components {
             /** User */
             user: string | null;
         };
-        /** TracesDeleted */
-        TracesDeleted: {
-            /** More */
-            more: boolean;
-            /** Traces Deleted */
-            traces_deleted: number;
-        };
         /**
          * Update
          * @description The latest change of what an endpoint serves. `state` is IN_PROGRESS, READY or FAILED.
@@ -1292,13 +1111,6 @@ export interface components {
             msg: string;
             /** Error Type */
             type: string;
-        };
-        /** ValueShape */
-        ValueShape: {
-            /** Count */
-            count: number;
-            /** Value */
-            value: string;
         };
     };
     responses: never;
@@ -1609,41 +1421,6 @@ export interface operations {
             };
         };
     };
-    update_experiment_api_v1_experiments__experiment_id__patch: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                experiment_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ExperimentPatch"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ExperimentShape"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
     get_lake_api_v1_lake_get: {
         parameters: {
             query?: never;
@@ -1750,105 +1527,6 @@ export interface operations {
             };
         };
     };
-    count_traces_api_v1_traces_count_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CountSearch"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TotalShape"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    delete_traces_api_v1_traces_delete_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["TraceDeletionShape"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TracesDeleted"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    find_facets_api_v1_traces_facets_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["FacetSearch"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["FacetList"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
     search_traces_api_v1_traces_search_post: {
         parameters: {
             query?: never;
@@ -1869,42 +1547,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TraceList"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    stream_traces_api_v1_traces_stream_get: {
-        parameters: {
-            query?: {
-                filter?: string;
-                experiment_id?: string[] | null;
-                /** @description As the header Last-Event-ID, where none can be set. */
-                after_id?: string | null;
-            };
-            header?: {
-                "last-event-id"?: string | null;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Events */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": unknown;
                 };
             };
             /** @description Validation Error */
@@ -2073,7 +1715,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SpanList"];
+                    "application/json": components["schemas"]["SpanList"] | components["schemas"]["SkeletonShape"];
                 };
             };
             /** @description Validation Error */
@@ -2089,7 +1731,9 @@ export interface operations {
     };
     get_span_api_v1_traces__trace_id__spans__span_id__get: {
         parameters: {
-            query?: never;
+            query?: {
+                whole?: boolean;
+            };
             header?: never;
             path: {
                 trace_id: string;
@@ -2119,30 +1763,44 @@ export interface operations {
             };
         };
     };
-    stream_trace_api_v1_traces__trace_id__stream_get: {
+    get_payload_api_v1_traces__trace_id__spans__span_id__payload_get: {
         parameters: {
-            query?: {
-                /** @description As the header Last-Event-ID, where none can be set. */
-                after_id?: string | null;
+            query: {
+                field: string;
             };
-            header?: {
-                "last-event-id"?: string | null;
-            };
+            header?: never;
             path: {
                 trace_id: string;
+                span_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Events */
+            /** @description The whole value. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": unknown;
+                    "application/octet-stream": unknown;
                 };
+            };
+            /** @description The range. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description The range starts after the end. */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {

@@ -8,13 +8,29 @@ export type ExperimentPage = Schemas["ExperimentList"];
 export type TraceInfo = Schemas["TraceShape"];
 export type TracePage = Schemas["TraceList"];
 export type TraceState = TraceInfo["state"];
-/** A span without its payloads: what the tree needs. */
-export type SpanHead = Schemas["SpanHeadShape"];
 export type Span = Schemas["SpanShape"];
-export type SpanPage = Schemas["SpanList"];
+/** The tree of a trace in columns, a page of it. */
+export type Skeleton = Schemas["SkeletonShape"];
 export type SpanEvent = NonNullable<Span["events"]>[number];
 export type Assessment = Schemas["AssessmentShape"];
 export type TokenUsage = NonNullable<TraceInfo["token_usage"]>;
 export type Cost = NonNullable<TraceInfo["cost"]>;
+/** A span without its payloads: what the tree needs. */
+export type SpanHead = Pick<
+  Span,
+  | "trace_id"
+  | "span_id"
+  | "parent_span_id"
+  | "name"
+  | "span_type"
+  | "start_time_unix_nano"
+  | "end_time_unix_nano"
+  | "status"
+  | "model"
+  | "provider"
+> & {
+  token_usage: Pick<TokenUsage, "input_tokens" | "output_tokens" | "total_tokens"> | null;
+  cost: Pick<Cost, "total_cost"> | null;
+};
 export type Session = Schemas["SessionShape"];
 export type SessionPage = Schemas["SessionList"];
