@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -32,6 +33,8 @@ _TAG_VALUE_CHARS: Final = 4096
 _METADATA_VALUE_CHARS: Final = 250
 _RESOURCE_TAGS: Final = 64
 """A resource with more attributes than this keeps the rest in the payload only."""
+_PARSED_CHARS: Final = 4 * 1024 * 1024
+"""Inputs and outputs up to this length are parsed to find the message that makes a preview."""
 _MAX_TIME_NS: Final = 2**63 - 1
 _NO_ID: Final = (b"", bytes(8))
 _NOT_TAGS: Final = ("telemetry.", "mlflow.", "process.", "host.", "os.", "service.instance.id")
@@ -142,12 +145,19 @@ def _what_is_wrong(span: Span) -> tuple[str, str] | None:
 def _root_facts(span: Span, facts: SpanFacts, tags: dict[str, str]) -> TraceFacts:
     said = _trace_facts(facts, tags)
     if said.request_preview is None:
-        said.request_preview = _clean_word(request_preview(read_inputs(span, facts)), PREVIEW_CHARS)
+        told = _beginning_of_huge(facts.inputs) or read_inputs(span, facts)
+        said.request_preview = _clean_word(request_preview(told), PREVIEW_CHARS)
     if said.response_preview is None:
-        said.response_preview = _clean_word(
-            response_preview(read_outputs(span, facts)), PREVIEW_CHARS
-        )
+        told = _beginning_of_huge(facts.outputs) or read_outputs(span, facts)
+        said.response_preview = _clean_word(response_preview(told), PREVIEW_CHARS)
     return said
+
+
+def _beginning_of_huge(value: AnyValue | None) -> str | None:
+    """A part of a text so long that parsing it, for one line of preview, takes memory in plenty."""
+    if value is None or len(value.string_value) <= _PARSED_CHARS:
+        return None
+    return value.string_value[:PREVIEW_CHARS]
 
 
 def _trace_facts(facts: SpanFacts, resource_tags: dict[str, str]) -> TraceFacts:

@@ -24,7 +24,12 @@ def content_answer(content: SpanContent, headers: Mapping[str, str]) -> Response
     """The value, or the one range of it that the request's headers name."""
     etag = f'"{content.version}"'
     # Named, so that the middleware does not compress it: ranges count the bytes of the value.
-    told = {"accept-ranges": "bytes", "etag": etag, "content-encoding": "identity"}
+    told = {
+        "accept-ranges": "bytes",
+        "etag": etag,
+        "content-encoding": "identity",
+        "x-content-type-options": "nosniff",
+    }
     asked = headers.get("range")
     if asked is not None and headers.get("if-range", etag) != etag:
         asked = None

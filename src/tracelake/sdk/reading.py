@@ -121,10 +121,20 @@ def _spans(client: Client, trace_id: str) -> list[dict[str, Any]]:
             query["page_token"] = token
         path = trace_path(trace_id, "spans")
         page = client.rest.call(client.destination, "GET", path, query=query)
-        spans.extend(page.get("spans") or ())
+        spans.extend(_whole(client, span) for span in page.get("spans") or ())
         token = page.get("next_page_token")
         if not token:
             return spans
+
+
+def _whole(client: Client, span: dict[str, Any]) -> dict[str, Any]:
+    """The span with its large values, for which a page has markers."""
+    held = [span["attributes"], *(event["attributes"] for event in span["events"])]
+    values = [value for attributes in held for value in attributes.values()]
+    if not any(isinstance(value, dict) and "$large" in value for value in values):
+        return span
+    path = trace_path(span["trace_id"], "spans", span["span_id"])
+    return client.rest.call(client.destination, "GET", path, query={"whole": "true"})
 
 
 COLUMNS = (
