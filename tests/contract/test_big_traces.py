@@ -18,7 +18,7 @@ from tracelake.model.anyvalue import to_json_object
 from tracelake.model.errors import NotFound
 from tracelake.store.chunks import read_whole
 from tracelake.store.large import LARGE_VALUE_BYTES, PIECE_BYTES
-from tracelake.store.open import Store
+from tracelake.store.open import Store, open_store
 from tracelake.store.payload import spans_in_order
 from tracelake.store.schema import CHUNK_BITS, FIRST_PIECE, chunks
 
@@ -224,6 +224,32 @@ def test_what_is_replaced_gives_its_bytes_back(store: Store) -> None:
     assert info.span_count == 2
     found = store.traces.get_span(public_id(1), _id(1), whole=True)
     assert found.attributes["note"] == large
+
+
+def test_two_writers_in_turn_know_of_each_others_spans(store: Store, store_url: str) -> None:
+    other = open_store(store_url)
+    try:
+        write(store, *(make_span(1, n, 1, gen_ai__usage__input_tokens=1) for n in range(2, 2002)))
+        for first in range(2002, 2602, 200):
+            for each, at in ((store, first), (other, first + 100)):
+                spans = [
+                    make_span(1, n, 1, error=True, gen_ai__usage__input_tokens=1)
+                    for n in range(at, at + 100)
+                ]
+                write(each, *spans)
+        write(store, make_span(1, 2, 1, error=True, gen_ai__usage__input_tokens=50))
+        write(other, make_span(1, 3, 1, error=True, gen_ai__usage__input_tokens=1))
+        write(store, make_span(1, 2602, 1, gen_ai__usage__input_tokens=1))
+        info = store.traces.get_trace(public_id(1))
+        assert (info.span_count, info.error_count) == (2601, 602)
+        assert info.token_usage is not None
+        assert info.token_usage.input_tokens == 2600 + 50
+        write(other, make_span(1, 1, gen_ai__usage__input_tokens=7))
+        usage = store.traces.get_trace(public_id(1)).token_usage
+        assert usage is not None
+        assert usage.input_tokens == 7
+    finally:
+        other.close()
 
 
 def test_chunks_never_run_into_pieces(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -73,11 +74,36 @@ def test_any_tree_in_any_order(seed: int, count: int, rings: bool) -> None:
     if not rings:
         spans = [span for span in spans if chooser.random() < 0.8] or spans[:1]
     chooser.shuffle(spans)
-    running = RunningSummary()
+    running = summing([])
     for at, span in enumerate(spans, start=1):
         running.add(span)
         assert running.summary() == _brute_force(spans[:at])
     assert summarise(spans) == running.summary()
+
+
+@given(seed=st.integers(0, 2**32), count=st.integers(1, 12))
+def test_a_span_in_place_of_another(seed: int, count: int) -> None:
+    chooser = random.Random(seed)
+    spans = [_span(n, chooser.choice([None, *range(1, n)]), chooser) for n in range(1, count + 1)]
+    running = summing(spans)
+    for _ in range(10):
+        at = chooser.randrange(count)
+        new = replace(spans[at])
+        for field in ("name", "status", "end_ns", "start_ns", "usage", "parent_id"):
+            if chooser.random() < 0.25:
+                setattr(new, field, getattr(_span(at + 1, None, chooser), field))
+        replaced = running.replace(spans[at], new)
+        spans[at] = new
+        if not replaced:
+            running = summing(spans)
+        assert running.summary() == _brute_force(spans)
+
+
+def summing(spans: Sequence[SpanRow]) -> RunningSummary:
+    running = RunningSummary()
+    for span in spans:
+        running.add(span)
+    return running
 
 
 @pytest.mark.parametrize("upwards", [False, True])

@@ -1,8 +1,7 @@
 """The spans of one trace in one request, to chunks of bounded size (decision 010)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
 
@@ -15,8 +14,7 @@ _SHARE_OF_RESOURCE: Final = 4
 """A chunk holds so many times the bytes of its resource and scope, which each chunk repeats."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A span under its resource and scope."""
 
     resource_spans: ResourceSpans

@@ -111,6 +111,23 @@ class RunningSummary:
         self._usage.add(span_id, usage, top, hidden=above & _HAS_USAGE)
         self._cost.add(span_id, cost, top, hidden=above & _HAS_COST)
 
+    def replace(self, old: SpanLike, new: SpanLike) -> bool:
+        """Put a span that came again in the place of the one with its id, if that changes nothing
+        that other spans are counted by. False where it would, and this is to be made anew."""
+        old_end_ns, new_end_ns = old.end_ns or 0, new.end_ns or 0
+        if (old.parent_id, old.start_ns, old.usage, old.cost) != (
+            new.parent_id,
+            new.start_ns,
+            new.usage,
+            new.cost,
+        ) or new_end_ns < old_end_ns:
+            return False
+        self._end_ns = max(self._end_ns, new_end_ns)
+        self._error_count += (new.status == SpanStatus.ERROR) - (old.status == SpanStatus.ERROR)
+        if self._root is not None and self._root[1] == new.span_id:
+            self._root_said = new.name, new.status, new.end_ns
+        return True
+
     def summary(self) -> Summary:
         """Of the spans so far, at least one."""
         name, status, end_ns = self._root_said

@@ -11,7 +11,7 @@ from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.store.api import Chunk
 from tracelake.store.large import StoredValue, decode_places, encode_places, put_back
 from tracelake.store.payload import spans_in_order, unpack, unpack_piece
-from tracelake.store.schema import CHUNK_BITS, FIRST_PIECE, chunks
+from tracelake.store.schema import CHUNK_BITS, FIRST_PIECE, chunks, spans
 
 _LOOK_UP: Final = 20
 """Chunks held in memory at a time."""
@@ -102,14 +102,16 @@ def read_piece(connection: Connection, number: int) -> bytes:
     return unpack_piece(stored)
 
 
-def delete_chunks(connection: Connection, chunk_ids: Iterable[int]) -> None:
-    """Delete chunks in which no span is left, and the pieces of their large values."""
-    for chunk_id in chunk_ids:
+def delete_unused(connection: Connection, trace_key: int, chunk_ids: set[int]) -> None:
+    """Delete those of these chunks that no span is in any more, and the pieces of their values."""
+    in_use = select(spans.c.chunk_id).where(
+        spans.c.trace_key == trace_key, spans.c.chunk_id.in_(chunk_ids)
+    )
+    for chunk_id in chunk_ids.difference(connection.scalars(in_use.distinct())):
         found = select(chunks.c.large_values).where(chunks.c.chunk_id == chunk_id)
         for value in decode_places(connection.execute(found).scalar_one_or_none()):
-            pieces = chunks.c.chunk_id.between(
-                value.first_piece, value.first_piece + value.piece_count - 1
-            )
+            last_piece = value.first_piece + value.piece_count - 1
+            pieces = chunks.c.chunk_id.between(value.first_piece, last_piece)
             connection.execute(delete(chunks).where(pieces))
         connection.execute(delete(chunks).where(chunks.c.chunk_id == chunk_id))
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,12 +10,13 @@ from sqlalchemy import Connection, select
 
 from tracelake.model.entities import Cost, TokenUsage
 from tracelake.model.summary import RunningSummary
+from tracelake.store.api import SpanRow
 from tracelake.store.schema import CHUNK_BITS, spans
 
 _WORTH_KEEPING: Final = 1000
 """Spans; fewer are read again in about a millisecond."""
 _KEPT_SPANS: Final = 200_000
-"""Of all kept summaries together, about 300 bytes each."""
+"""Of all kept summaries together, about 400 bytes each."""
 _LOOK_UP: Final = 500
 
 _COLUMNS: Final = (
@@ -115,14 +116,32 @@ class RunningSummaries:
         return kept
 
 
-def read_spans(connection: Connection, trace_key: int) -> list[StoredSpan]:
-    """All spans of a trace, in no order."""
-    return [span for _, span in _read(connection, [trace_key])]
+def read_spans(
+    connection: Connection, trace_key: int, span_ids: Sequence[bytes]
+) -> list[StoredSpan]:
+    """Those of these spans of a trace that are stored."""
+    found: list[StoredSpan] = []
+    for at in range(0, len(span_ids), _LOOK_UP):
+        some = spans.c.span_id.in_(span_ids[at : at + _LOOK_UP])
+        query = select(*_COLUMNS).where(spans.c.trace_key == trace_key, some)
+        found += [_stored_span(*columns) for _, *columns in connection.execute(query)]
+    return found
+
+
+def sum_up(connection: Connection, trace_key: int, newest: dict[bytes, SpanRow]) -> RunningSummary:
+    """The summary of all that is stored of a trace, newest spans in place of stored ones."""
+    running = RunningSummary()
+    for _, span in _read(connection, [trace_key]):
+        if span.span_id not in newest:
+            running.add(span)
+    for span in newest.values():
+        running.add(span)
+    return running
 
 
 def _read(
     connection: Connection, trace_keys: list[int], from_chunk: int | None = None
-) -> Iterable[tuple[int, StoredSpan]]:
+) -> Iterator[tuple[int, StoredSpan]]:
     for at in range(0, len(trace_keys), _LOOK_UP):
         query = select(*_COLUMNS).where(spans.c.trace_key.in_(trace_keys[at : at + _LOOK_UP]))
         if from_chunk is not None:

@@ -10,10 +10,10 @@ from tracelake.model.errors import NotFound
 from tracelake.model.summary import RunningSummary, Summary, summarise
 from tracelake.store.api import SpanRow, TraceFacts, TracePart
 from tracelake.store.bulk import BulkInsert
-from tracelake.store.chunks import ChunkRows, delete_chunks
+from tracelake.store.chunks import ChunkRows, delete_unused
 from tracelake.store.database import SEQUENCE, Database, next_numbers
 from tracelake.store.rows import AnyRow, cost_columns, usage_columns
-from tracelake.store.running import RunningSummaries, read_spans
+from tracelake.store.running import RunningSummaries, read_spans, sum_up
 from tracelake.store.schema import (
     chunks,
     experiments,
@@ -38,6 +38,8 @@ class _Incoming:
     chunk_count: int = 0
     latest: dict[bytes, SpanRow] = field(default_factory=dict[bytes, SpanRow])
     """The spans by id: the same one twice in one statement would be refused by PostgreSQL."""
+    left_chunks: set[int] = field(default_factory=set[int])
+    """Chunks of spans that are replaced."""
 
 
 class SqlSpanWriter:
@@ -96,6 +98,9 @@ class SqlSpanWriter:
         self._chunks.execute(connection, chunk_rows)
         self._spans.execute(connection, span_rows)
         self._traces.execute(connection, trace_rows)
+        for item in items:
+            if item.left_chunks:
+                delete_unused(connection, item.trace_key, item.left_chunks)
         if replaced:
             connection.execute(stale_versions.insert(), [{"seq": number} for number in replaced])
         return [(item, running[item.trace_key]) for item in items if item.trace_key in running]
@@ -120,21 +125,17 @@ def _number_chunks(
 
 
 def _grow(connection: Connection, running: RunningSummary, item: _Incoming) -> RunningSummary:
-    """The summary with the spans that came. Those that came before are replaced: then all spans
-    are summed up anew, and chunks of which nothing is left are deleted."""
-    replaced = {span_id for span_id in item.latest if span_id in running}
-    if not replaced:
-        for span in item.latest.values():
+    """The summary with the spans that came, of which some may have come before."""
+    known = [span_id for span_id in item.latest if span_id in running]
+    stored = {span.span_id: span for span in read_spans(connection, item.trace_key, known)}
+    item.left_chunks = {span.chunk_id for span in stored.values()}
+    for span in item.latest.values():
+        before = stored.get(span.span_id)
+        if before is None:
             running.add(span)
-        return running
-    left = {span.span_id: span for span in read_spans(connection, item.trace_key)}
-    emptied = {left.pop(span_id).chunk_id for span_id in replaced}
-    emptied.difference_update(span.chunk_id for span in left.values())
-    delete_chunks(connection, emptied)
-    anew = RunningSummary()
-    for span in [*left.values(), *item.latest.values()]:
-        anew.add(span)
-    return anew
+        elif not running.replace(before, span):
+            return sum_up(connection, item.trace_key, item.latest)
+    return running
 
 
 def _require_experiments(connection: Connection, wanted: set[int]) -> None:
