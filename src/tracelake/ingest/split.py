@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
 
 from tracelake.store.api import Chunk, LargeValue, SpanRow
@@ -30,17 +31,14 @@ def to_chunks(
     `whole` are the bytes these spans came in, where nothing else came with them: they are the
     chunk, unless they are too large. Large values are taken out of the spans given.
     """
-    if whole is not None and len(whole) > LARGE_VALUE_BYTES:
-        return _split(sources, rows, whole)
+    came_alone = whole is not None
     if whole is None:
         data = _TracesOf()
-        for source in sources:
-            data.add(source)
-        own = data.serialise()
-        if len(own) > LARGE_VALUE_BYTES:
-            return _split(sources, rows, None)
-        whole = own
-    return [Chunk(pack(whole))]
+        data.extend(sources)
+        whole = data.serialise()
+    if len(whole) <= LARGE_VALUE_BYTES:
+        return [Chunk(pack(whole))]
+    return _split(sources, rows, whole if came_alone else None)
 
 
 def _split(sources: Sequence[Source], rows: Sequence[SpanRow], whole: bytes | None) -> list[Chunk]:
@@ -68,45 +66,52 @@ def _split(sources: Sequence[Source], rows: Sequence[SpanRow], whole: bytes | No
 
 
 class _TracesOf:
-    """TracesData that grows a span at a time, each under its own resource and scope."""
+    """TracesData that grows, each span under its own resource and scope."""
 
     def __init__(self) -> None:
         self._data = TracesData()
         self._resource: ResourceSpans | None = None
         self._scope: ScopeSpans | None = None
+        self._spans = ScopeSpans().spans
         self._span_bytes = 0
         self._around_bytes = 0
 
     def is_full_with(self, source: Source, size_bytes: int) -> bool:
-        limit = max(
-            CHUNK_BYTES, _SHARE_OF_RESOURCE * (self._around_bytes + self._new_around(source))
-        )
-        return self._span_bytes + size_bytes > limit
+        around_bytes = self._around_bytes + self._new_around(source)
+        limit_bytes = max(CHUNK_BYTES, _SHARE_OF_RESOURCE * around_bytes)
+        return self._span_bytes + size_bytes > limit_bytes
 
-    def add(self, source: Source, size_bytes: int = 0) -> None:
-        if size_bytes:
-            self._span_bytes += size_bytes
-            self._around_bytes += self._new_around(source)
-        if source.resource_spans is not self._resource:
-            added = self._data.resource_spans.add(schema_url=source.resource_spans.schema_url)
-            added.resource.CopyFrom(source.resource_spans.resource)
-            self._resource, self._scope = source.resource_spans, None
-        if source.scope_spans is not self._scope:
-            scope = self._data.resource_spans[-1].scope_spans.add(
-                schema_url=source.scope_spans.schema_url
-            )
-            scope.scope.CopyFrom(source.scope_spans.scope)
-            self._scope = source.scope_spans
-        self._data.resource_spans[-1].scope_spans[-1].spans.append(source.span)
+    def add(self, source: Source, size_bytes: int) -> None:
+        self._span_bytes += size_bytes
+        self._around_bytes += self._new_around(source)
+        self.extend((source,))
+
+    def extend(self, sources: Sequence[Source]) -> None:
+        for resource_spans, scope_spans, span in sources:
+            if scope_spans is not self._scope or resource_spans is not self._resource:
+                self._spans = self._below(resource_spans, scope_spans)
+            self._spans.append(span)
 
     def serialise(self) -> bytes:
         return self._data.SerializeToString()
+
+    def _below(
+        self, resource_spans: ResourceSpans, scope_spans: ScopeSpans
+    ) -> RepeatedCompositeFieldContainer[Span]:
+        """Where the spans of this resource and scope go."""
+        if resource_spans is not self._resource:
+            added = self._data.resource_spans.add(schema_url=resource_spans.schema_url)
+            added.resource.CopyFrom(resource_spans.resource)
+        scope = self._data.resource_spans[-1].scope_spans.add(schema_url=scope_spans.schema_url)
+        scope.scope.CopyFrom(scope_spans.scope)
+        self._resource, self._scope = resource_spans, scope_spans
+        return scope.spans
 
     def _new_around(self, source: Source) -> int:
         """Bytes of resource and scope that this span would add."""
         size_bytes = 0
         if source.resource_spans is not self._resource:
             size_bytes += source.resource_spans.resource.ByteSize()
-        if source.resource_spans is not self._resource or source.scope_spans is not self._scope:
+        if size_bytes or source.scope_spans is not self._scope:
             size_bytes += source.scope_spans.scope.ByteSize()
         return size_bytes
