@@ -17,7 +17,7 @@ from tests.spans import make_request, make_span, public_id
 
 SIZE_BYTES = 20 * 1024 * 1024
 GROWTH_BYTES = 8 * SIZE_BYTES
-"""It was 4.4 times when measured."""
+"""It was 5 times when measured."""
 
 
 @pytest.fixture
