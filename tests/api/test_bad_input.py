@@ -141,7 +141,9 @@ def test_odd_values_are_stored_whole(server: RunningServer) -> None:
     assert send(server, make_request([big, many, nan, backwards]).SerializeToString())[0] == 200
     spans = call(server, "GET", f"/api/v1/traces/{public_id(20)}/spans")[1]["spans"]
     told = {span["span_id"]: span for span in spans}
-    assert len(told[f"{1:016x}"]["attributes"]["big"]) == 1_000_000
+    assert told[f"{1:016x}"]["attributes"]["big"]["$large"]["size_bytes"] == 1_000_000
+    whole = call(server, "GET", f"/api/v1/traces/{public_id(20)}/spans/{1:016x}?whole=true")[1]
+    assert whole["attributes"]["big"] == "x" * 1_000_000
     assert len(told[f"{2:016x}"]["attributes"]) == 10_000
     assert told[f"{3:016x}"]["attributes"]["nan"] == {"$double": "NaN"}
     ended, started = (
