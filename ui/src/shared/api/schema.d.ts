@@ -147,7 +147,11 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Update Experiment
+         * @description Rename an experiment, set its tags, take tags away (null).
+         */
+        patch: operations["update_experiment_api_v1_experiments__experiment_id__patch"];
         trace?: never;
     };
     "/api/v1/lake": {
@@ -230,6 +234,69 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/traces/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count Traces
+         * @description How many traces match; an estimate where the filter asks for payloads.
+         */
+        post: operations["count_traces_api_v1_traces_count_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete Traces
+         * @description Delete traces, for at most 20 s; where it answers `more`, ask again for the rest.
+         */
+        post: operations["delete_traces_api_v1_traces_delete_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find Facets
+         * @description Values of fields among the traces that match, the most frequent first: `status`, `name`,
+         *     `user`, `session`, `model`, `provider`, `tool`, `error`, `span.name`, `span.type`,
+         *     `span.status`, `experiment`, `tags.<key>`, `metadata.<key>`; and the keys and names that
+         *     there are: `tags`, `metadata`, `feedback`, `expectation`.
+         */
+        post: operations["find_facets_api_v1_traces_facets_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/traces/search": {
         parameters: {
             query?: never;
@@ -244,6 +311,26 @@ export interface paths {
          * @description Traces that match a filter, newest first. A page may be short and have a next one.
          */
         post: operations["search_traces_api_v1_traces_search_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream Traces
+         * @description New and changed traces that match, as events; at most four a second.
+         */
+        get: operations["stream_traces_api_v1_traces_stream_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -368,6 +455,26 @@ export interface paths {
          *     inputs, outputs, attributes.<key> or events.<number>.<key>.
          */
         get: operations["get_payload_api_v1_traces__trace_id__spans__span_id__payload_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{trace_id}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream Trace
+         * @description One trace as it grows: its info, and the heads of spans that came or changed.
+         */
+        get: operations["stream_trace_api_v1_traces__trace_id__stream_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -596,6 +703,17 @@ export interface components {
             /** Total Cost */
             total_cost: number;
         };
+        /** CountSearch */
+        CountSearch: {
+            /** End Time Ms */
+            end_time_ms?: number | null;
+            /** Experiment Ids */
+            experiment_ids?: string[] | null;
+            /** Filter */
+            filter?: string | null;
+            /** Start Time Ms */
+            start_time_ms?: number | null;
+        };
         /** DataPoint */
         DataPoint: {
             /** Dimensions */
@@ -652,6 +770,21 @@ export interface components {
             /** Next Page Token */
             next_page_token: string | null;
         };
+        /**
+         * ExperimentPatch
+         * @description Tags that are given are set, or taken away where null; others stay.
+         */
+        ExperimentPatch: {
+            /** Name */
+            name?: string | null;
+            /**
+             * Tags
+             * @default {}
+             */
+            tags?: {
+                [key: string]: string | null;
+            };
+        };
         /** ExperimentShape */
         ExperimentShape: {
             /** Creation Time Ms */
@@ -666,6 +799,45 @@ export interface components {
             tags: {
                 [key: string]: string;
             };
+        };
+        /** FacetList */
+        FacetList: {
+            /** Facets */
+            facets: components["schemas"]["FacetShape"][];
+        };
+        /** FacetSearch */
+        FacetSearch: {
+            /** End Time Ms */
+            end_time_ms?: number | null;
+            /** Experiment Ids */
+            experiment_ids?: string[] | null;
+            /** Fields */
+            fields: string[];
+            /** Filter */
+            filter?: string | null;
+            /**
+             * Max Values
+             * @default 20
+             */
+            max_values?: number;
+            /**
+             * Prefix
+             * @default
+             */
+            prefix?: string;
+            /** Start Time Ms */
+            start_time_ms?: number | null;
+        };
+        /** FacetShape */
+        FacetShape: {
+            /** Field */
+            field: string;
+            /** Is Exact */
+            is_exact: boolean;
+            /** Value Count */
+            value_count: number;
+            /** Values */
+            values: components["schemas"]["ValueShape"][];
         };
         /** Feedback */
         Feedback: {
@@ -712,6 +884,11 @@ export interface components {
             aggregations: string[];
             /** Bucket Seconds */
             bucket_seconds?: number | null;
+            /**
+             * By Month
+             * @default false
+             */
+            by_month?: boolean;
             /**
              * Dimensions
              * @default []
@@ -942,6 +1119,8 @@ export interface components {
             cost: components["schemas"]["CostShape"] | null;
             /** End Time Unix Nano */
             end_time_unix_nano: number | null;
+            /** Error */
+            error: string | null;
             /** Events */
             events: components["schemas"]["SpanEventShape"][];
             /** Inputs */
@@ -979,6 +1158,8 @@ export interface components {
             /** Status Message */
             status_message: string;
             token_usage: components["schemas"]["Usage"] | null;
+            /** Tool */
+            tool: string | null;
             /** Trace Id */
             trace_id: string;
         };
@@ -997,6 +1178,30 @@ export interface components {
             key: string;
             /** Value */
             value: string;
+        };
+        /** TotalShape */
+        TotalShape: {
+            /** Count */
+            count: number;
+            /** Is Exact */
+            is_exact: boolean;
+        };
+        /**
+         * TraceDeletionShape
+         * @description Either `trace_ids`, or any of `experiment_ids`, `filter` and `older_than_ms`, all of which
+         *     must then hold.
+         */
+        TraceDeletionShape: {
+            /** Experiment Ids */
+            experiment_ids?: string[] | null;
+            /** Filter */
+            filter?: string | null;
+            /** Max Traces */
+            max_traces?: number | null;
+            /** Older Than Ms */
+            older_than_ms?: number | null;
+            /** Trace Ids */
+            trace_ids?: string[] | null;
         };
         /** TraceList */
         TraceList: {
@@ -1068,6 +1273,13 @@ export interface components {
             /** User */
             user: string | null;
         };
+        /** TracesDeleted */
+        TracesDeleted: {
+            /** More */
+            more: boolean;
+            /** Traces Deleted */
+            traces_deleted: number;
+        };
         /**
          * Update
          * @description The latest change of what an endpoint serves. `state` is IN_PROGRESS, READY or FAILED.
@@ -1111,6 +1323,13 @@ export interface components {
             msg: string;
             /** Error Type */
             type: string;
+        };
+        /** ValueShape */
+        ValueShape: {
+            /** Count */
+            count: number;
+            /** Value */
+            value: string;
         };
     };
     responses: never;
@@ -1421,6 +1640,41 @@ export interface operations {
             };
         };
     };
+    update_experiment_api_v1_experiments__experiment_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExperimentPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentShape"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     get_lake_api_v1_lake_get: {
         parameters: {
             query?: never;
@@ -1527,6 +1781,105 @@ export interface operations {
             };
         };
     };
+    count_traces_api_v1_traces_count_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CountSearch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TotalShape"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_traces_api_v1_traces_delete_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TraceDeletionShape"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TracesDeleted"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    find_facets_api_v1_traces_facets_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FacetSearch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FacetList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     search_traces_api_v1_traces_search_post: {
         parameters: {
             query?: never;
@@ -1547,6 +1900,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TraceList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    stream_traces_api_v1_traces_stream_get: {
+        parameters: {
+            query?: {
+                filter?: string;
+                experiment_id?: string[] | null;
+                /** @description As the header Last-Event-ID, where none can be set. */
+                after_id?: string | null;
+            };
+            header?: {
+                "last-event-id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
                 };
             };
             /** @description Validation Error */
@@ -1801,6 +2190,42 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    stream_trace_api_v1_traces__trace_id__stream_get: {
+        parameters: {
+            query?: {
+                /** @description As the header Last-Event-ID, where none can be set. */
+                after_id?: string | null;
+            };
+            header?: {
+                "last-event-id"?: string | null;
+            };
+            path: {
+                trace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
             };
             /** @description Validation Error */
             422: {
