@@ -8,6 +8,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tracelake.ingest.normalise import parts_of
 from tracelake.ingest.prices import PriceTable
+from tracelake.model.entities import SpanHead
 from tracelake.store.open import Store
 
 START_NS = 1_790_000_000_000_000_000
@@ -48,6 +49,10 @@ def write(store: Store, *spans: Span, experiment_id: int = 0) -> None:
     parts, refused = parts_of(make_request(spans), None, experiment_id, PriceTable())
     assert not refused.count
     store.spans.write(parts)
+
+
+def heads_of(store: Store, trace_id: str) -> list[SpanHead]:
+    return [span.head for span in store.traces.get_spans(trace_id).spans]
 
 
 def public_id(trace: int) -> str:

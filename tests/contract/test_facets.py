@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.spans import START_NS, make_span, public_id, write
+from tests.spans import START_NS, heads_of, make_span, public_id, write
 from tracelake.model.entities import AssessmentSource, SourceType
 from tracelake.model.errors import InvalidInput
 from tracelake.store.api import FacetQuery, NewAssessment
@@ -48,7 +48,7 @@ def values_of(store: Store, field: str, filter: str) -> Counter[str]:
     """Counted over what the reader tells, a trace at a time."""
     counts: Counter[str] = Counter()
     for info in store.traces.find_traces(filter=filter, max_results=500).traces:
-        heads = store.traces.get_span_heads(info.trace_id).spans
+        heads = heads_of(store, info.trace_id)
         found: dict[str, Any] = {
             "status": [str(info.state)],
             "name": [info.name],

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.spans import START_NS, make_span, public_id, write
+from tests.spans import START_NS, heads_of, make_span, public_id, write
 from tracelake.model.entities import AssessmentSource, SourceType
 from tracelake.store.api import MetricQuery, NewAssessment
 from tracelake.store.index.follow import catch_up
@@ -93,7 +93,7 @@ def rows_of(store: Store, view: str) -> Iterator[Row]:
                 for told in info.assessments:
                     yield trace | {"assessment_name": told.name, "value": told.value}
             else:
-                for head in store.traces.get_span_heads(info.trace_id).spans:
+                for head in heads_of(store, info.trace_id):
                     assert head.end_time_ns is not None
                     yield trace | {
                         "time_ns": head.start_time_ns,
@@ -226,7 +226,7 @@ def test_a_filter_narrows_every_view(filled: Store) -> None:
         ids = {
             info.trace_id for info in filled.traces.find_traces(filter=text, max_results=500).traces
         }
-        heads = [filled.traces.get_span_heads(trace_id).spans for trace_id in ids]
+        heads = [heads_of(filled, trace_id) for trace_id in ids]
         for metric, count in (("trace_count", len(ids)), ("span_count", sum(map(len, heads)))):
             (point,) = filled.analytics.query_metric(MetricQuery(metric, ("COUNT",), filter=text))
             assert point.values == {"COUNT": count}, text
