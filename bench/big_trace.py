@@ -104,7 +104,7 @@ def _count_spans(client: Client, trace_id: bytes) -> int:
     count, token = 0, ""
     while True:
         page: dict[str, Any] = json.loads(client.call(Call(path + token)))
-        count += len(page["spans"])
+        count += len(page["span_id"])
         if not page["next_page_token"]:
             return count
         token = f"&page_token={page['next_page_token']}"

@@ -60,7 +60,7 @@ class Tracelake(System):
 
     def is_readable(self, trace_id: str, spans: int) -> bool:
         page = self.call(f"/api/v1/traces/tr-{trace_id}/spans?view=skeleton")
-        return page is not None and len(page["spans"]) == spans
+        return page is not None and len(page["span_id"]) == spans
 
     def index_lag(self) -> float:
         """Traces that full text does not know yet; 0 where the server tells no lag."""
