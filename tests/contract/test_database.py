@@ -33,9 +33,9 @@ def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
 _HOLDER = """
 import sys
 from pathlib import Path
-from tracelake.store.turn import file_turn
+from tracelake.store.turn import FileTurn
 
-with file_turn(Path(sys.argv[1])):
+with FileTurn(Path(sys.argv[1])).taken():
     print("mine", flush=True)
     sys.stdin.read()
 """

@@ -5,39 +5,45 @@ the way of every span, the handling of parameters alone took a sixth of the serv
 """
 
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, Connection, Insert, Table
+from sqlalchemy import Connection, Dialect, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from tracelake.store.database import Database
 
+Row = tuple[Any, ...]
+"""The values of a row in the order of its table's columns; those of JSON columns as text."""
+
 
 class BulkInsert:
-    """INSERT of whole rows: each row names every column of the table."""
+    """INSERT of whole rows, as tuples."""
 
     def __init__(self, database: Database, table: Table, *, replace: bool = False) -> None:
         """With `replace`, a row takes the place of the one with the same primary key."""
+        names = [column.name for column in table.columns]
         statement = _replacing(database, table) if replace else table.insert()
-        compiled = statement.compile(
-            dialect=database.engine.dialect, column_keys=[c.name for c in table.columns]
-        )
+        compiled = statement.compile(dialect=_positional(database), column_keys=names)
+        assert compiled.positiontup == names, "parameters come in the order of the columns"
         self._sql = str(compiled)
-        order: Sequence[str] | None = getattr(compiled, "positiontup", None)
-        self._in_order = itemgetter(*order) if order else None
-        self._json = [c.name for c in table.columns if isinstance(c.type, JSON)]
 
-    def execute(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-        """Insert the rows; values of JSON columns are replaced by their text in place."""
-        for name in self._json:
-            for row in rows:
-                row[name] = orjson.dumps(row[name]).decode()
-        if self._in_order is not None:
-            connection.exec_driver_sql(self._sql, [self._in_order(row) for row in rows])
-        else:
-            connection.exec_driver_sql(self._sql, rows)
+    def execute(self, connection: Connection, rows: Sequence[Row]) -> None:
+        if rows:
+            connection.exec_driver_sql(self._sql, list(rows))
+
+
+def json_text(value: Any) -> str:
+    """A value for a JSON column."""
+    return orjson.dumps(value).decode()
+
+
+def _positional(database: Database) -> Dialect:
+    """The engine's dialect with parameters by position, which costs no look-up a value."""
+    if database.is_sqlite:
+        return database.engine.dialect
+    return PGDialect_psycopg(paramstyle="format")
 
 
 def _replacing(database: Database, table: Table) -> Insert:

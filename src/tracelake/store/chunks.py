@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Final
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 from sqlalchemy import Connection, delete, func, select
 
 from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.store.api import Chunk
+from tracelake.store.bulk import Row
 from tracelake.store.large import StoredValue, decode_places, encode_places, put_back
 from tracelake.store.payload import spans_in_order, unpack, unpack_piece
 from tracelake.store.schema import CHUNK_BITS, FIRST_PIECE, chunks, spans
@@ -35,7 +36,7 @@ class ChunkRows:
     def __init__(self, trace_key: int, chunk_count: int) -> None:
         self._first = trace_key << CHUNK_BITS
         self.chunk_count = chunk_count
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[Row] = []
         self._next_piece: int | None = None
 
     def add(self, connection: Connection, chunk: Chunk) -> int:
@@ -45,7 +46,7 @@ class ChunkRows:
         chunk_id = self._first + self.chunk_count
         self.chunk_count += 1
         places = self._add_pieces(connection, chunk) if chunk.large else None
-        self.rows.append({"chunk_id": chunk_id, "payload": chunk.payload, "large_values": places})
+        self.rows.append((chunk_id, chunk.payload, places))
         return chunk_id
 
     def _add_pieces(self, connection: Connection, chunk: Chunk) -> bytes:
@@ -59,9 +60,7 @@ class ChunkRows:
                 StoredValue(**told, first_piece=self._next_piece, piece_count=len(pieces))
             )
             for piece in pieces:
-                self.rows.append(
-                    {"chunk_id": self._next_piece, "payload": piece, "large_values": None}
-                )
+                self.rows.append((self._next_piece, piece, None))
                 self._next_piece += 1
         return encode_places(places)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -29,9 +29,10 @@ from tracelake.model.deadline import Deadline, current_deadline
 from tracelake.model.errors import InvalidInput, Unavailable
 from tracelake.model.text import storable
 from tracelake.store.schema import counters
-from tracelake.store.turn import file_turn
+from tracelake.store.turn import FileTurn
 
-SEQUENCE = "sequence"
+TRACE_KEYS: Final = "trace_key"
+SEQUENCE: Final = "sequence"
 """The counter of changes. Every change of a trace takes the next one, and nothing else does."""
 
 CHANGES_CHANNEL = "tracelake_changes"
@@ -57,6 +58,8 @@ class Database:
         self.engine = _open_engine(url, pool_size)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._writer = threading.Lock()
+        path = self.engine.url.database
+        self._turn = FileTurn(Path(path)) if self.is_sqlite and path else None
         event.listen(self.engine, "before_cursor_execute", _check_deadline)
 
     @contextmanager
@@ -85,7 +88,7 @@ class Database:
     @contextmanager
     def write(self) -> Generator[Connection]:
         """A transaction that is alone in writing; durable when the block has ended."""
-        with _translated(), self._writer, self._turn(), self.engine.connect() as pooled:
+        with _translated(), self._writer, self._taken(), self.engine.connect() as pooled:
             connection = pooled.execution_options(**{_WRITE_OPTION: True})
             with connection.begin():
                 if not self.is_sqlite:
@@ -128,10 +131,11 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+        if self._turn is not None:
+            self._turn.close()
 
-    def _turn(self) -> AbstractContextManager[None]:
-        path = self.engine.url.database
-        return file_turn(Path(path)) if self.is_sqlite and path else nullcontext()
+    def _taken(self) -> AbstractContextManager[None]:
+        return self._turn.taken() if self._turn is not None else nullcontext()
 
 
 @contextmanager
@@ -157,6 +161,26 @@ def next_numbers(connection: Connection, counter: str, count: int) -> int:
         .returning(*told)
     ).scalar_one()
     return last - count + 1
+
+
+def next_traces(connection: Connection, changes: int, new: int) -> tuple[int, int]:
+    """The first of so many change numbers and of so many new trace keys, in one statement."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    found = connection.exec_driver_sql(_NEXT_TRACES[is_sqlite], (changes, new))
+    last: dict[str, int] = {row[0]: row[1] for row in found}
+    return last[SEQUENCE] - changes + 1, last[TRACE_KEYS] - new + 1
+
+
+_ADVANCE: Final = (
+    "UPDATE counters SET value = value + CASE name WHEN '{0}' THEN {2} ELSE {2} END "
+    "WHERE name IN ('{0}', '{1}') RETURNING name, value"
+)
+_NEXT_TRACES: Final = {
+    True: _ADVANCE.format(SEQUENCE, TRACE_KEYS, "?"),
+    # Who listens wakes with the commit; the key's row tells nobody.
+    False: _ADVANCE.format(SEQUENCE, TRACE_KEYS, "%s")
+    + f", CASE name WHEN '{SEQUENCE}' THEN pg_notify('{CHANGES_CHANNEL}', value::text) END",
+}
 
 
 def last_seq(connection: Connection) -> int:

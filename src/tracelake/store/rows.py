@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, Select
 
@@ -47,23 +47,26 @@ def cost_of(row: AnyRow) -> Cost | None:
     return Cost(row.input_cost, row.output_cost, row.total_cost)
 
 
-def usage_columns(usage: TokenUsage | None) -> dict[str, int | None]:
+def usage_values(usage: TokenUsage | None) -> tuple[int | None, ...]:
     """The five token columns of a row to write."""
-    return {
-        "input_tokens": usage.input_tokens if usage else None,
-        "output_tokens": usage.output_tokens if usage else None,
-        "total_tokens": usage.total_tokens if usage else None,
-        "cache_read_input_tokens": usage.cache_read_input_tokens if usage else None,
-        "cache_creation_input_tokens": usage.cache_creation_input_tokens if usage else None,
-    }
+    if usage is None:
+        return _NO_USAGE
+    return (
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.total_tokens,
+        usage.cache_read_input_tokens,
+        usage.cache_creation_input_tokens,
+    )
 
 
-def cost_columns(cost: Cost | None) -> dict[str, float | None]:
-    return {
-        "input_cost": cost.input_cost if cost else None,
-        "output_cost": cost.output_cost if cost else None,
-        "total_cost": cost.total_cost if cost else None,
-    }
+def cost_values(cost: Cost | None) -> tuple[float | None, ...]:
+    """The three cost columns of a row to write."""
+    return _NO_COST if cost is None else (cost.input_cost, cost.output_cost, cost.total_cost)
+
+
+_NO_USAGE: Final = (None,) * 5
+_NO_COST: Final = (None,) * 3
 
 
 def experiment_of(row: AnyRow) -> Experiment:

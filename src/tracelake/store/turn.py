@@ -8,18 +8,34 @@ import fcntl
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from tracelake.model.errors import Unavailable
 
 
-@contextmanager
-def file_turn(database: Path) -> Generator[None]:
-    """Be the one process that writes. Raises Unavailable where the lock file cannot be opened."""
-    path = database.with_name(database.name + ".lock")
-    try:
-        lock = path.open("ab")
-    except OSError as error:
-        raise Unavailable(f"the store does not answer: {path}: {error.strerror}") from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+class FileTurn:
+    """The turn on one database. Within a process, one thread at a time asks for it."""
+
+    def __init__(self, database: Path) -> None:
+        self._path = database.with_name(database.name + ".lock")
+        self._file: IO[bytes] | None = None
+
+    @contextmanager
+    def taken(self) -> Generator[None]:
+        """Be the one process that writes. Raises Unavailable where the file cannot be opened."""
+        if self._file is None:
+            try:
+                self._file = self._path.open("ab")
+            except OSError as error:
+                told = f"the store does not answer: {self._path}: {error.strerror}"
+                raise Unavailable(told) from error
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import IntegrityError
 
 from tracelake.model.errors import NotFound
 from tracelake.model.summary import RunningSummary, Summary, summarise
 from tracelake.store.api import SpanRow, TraceFacts, TracePart
-from tracelake.store.bulk import BulkInsert
+from tracelake.store.bulk import BulkInsert, Row, json_text
 from tracelake.store.chunks import ChunkRows, delete_unused
-from tracelake.store.database import SEQUENCE, Database, next_numbers
-from tracelake.store.rows import AnyRow, cost_columns, usage_columns
+from tracelake.store.database import Database, next_traces
+from tracelake.store.rows import AnyRow, cost_values, usage_values
 from tracelake.store.running import RunningSummaries, read_spans, sum_up
 from tracelake.store.schema import (
     chunks,
@@ -21,8 +21,6 @@ from tracelake.store.schema import (
     stale_versions,
     traces,
 )
-
-TRACE_KEYS = "trace_key"
 
 _LOOK_UP = 500
 """Ids asked for in one IN list."""
@@ -58,11 +56,23 @@ class SqlSpanWriter:
         incoming: dict[bytes, _Incoming] = {}
         for part in parts:
             incoming.setdefault(part.trace_id, _Incoming([])).parts.append(part)
-        with self._database.write() as connection:
-            _require_experiments(connection, {part.experiment_id for part in parts})
-            grown = self._store(connection, incoming)
+        try:
+            with self._database.write() as connection:
+                grown = self._store(connection, incoming)
+        except IntegrityError as error:
+            self._require_experiments({part.experiment_id for part in parts})
+            raise error
         for item, running in grown:
             self._running.keep(item.trace_key, item.chunk_count, running)
+
+    def _require_experiments(self, wanted: set[int]) -> None:
+        with self._database.read() as connection:
+            query = select(experiments.c.experiment_id).where(
+                experiments.c.experiment_id.in_(wanted)
+            )
+            missing = wanted.difference(connection.scalars(query))
+        if missing:
+            raise NotFound(f"No experiment with id {min(missing)}")
 
     def _store(
         self, connection: Connection, incoming: dict[bytes, _Incoming]
@@ -74,27 +84,25 @@ class SqlSpanWriter:
         items = list(incoming.values())
         fresh = [item for item in items if item.stored is None]
         replaced = [item.stored.seq for item in items if item.stored is not None]
-        seq = next_numbers(connection, SEQUENCE, len(items))
-        if fresh:
-            first_key = next_numbers(connection, TRACE_KEYS, len(fresh))
-            for n, item in enumerate(fresh):
-                item.trace_key = first_key + n
-        chunk_rows: list[dict[str, Any]] = []
-        span_rows: list[dict[str, Any]] = []
+        seq, first_key = next_traces(connection, len(items), len(fresh))
+        for n, item in enumerate(fresh):
+            item.trace_key = first_key + n
+        chunk_rows: list[Row] = []
+        span_rows: list[Row] = []
         for item in items:
             _number_chunks(connection, item, chunk_rows, span_rows)
         running = self._running.take(
             connection,
             {item.trace_key: item.stored.chunk_count for item in items if item.stored is not None},
         )
-        trace_rows: list[dict[str, Any]] = []
+        trace_rows: list[Row] = []
         for n, item in enumerate(items):
             if item.trace_key in running:
                 running[item.trace_key] = _grow(connection, running[item.trace_key], item)
                 summary = running[item.trace_key].summary()
             else:
                 summary = summarise(item.latest.values())
-            trace_rows.append(_trace_values(item, summary, seq + n))
+            trace_rows.append(_trace_row(item, summary, seq + n))
         self._chunks.execute(connection, chunk_rows)
         self._spans.execute(connection, span_rows)
         self._traces.execute(connection, trace_rows)
@@ -109,16 +117,16 @@ class SqlSpanWriter:
 def _number_chunks(
     connection: Connection,
     item: _Incoming,
-    chunk_rows: list[dict[str, Any]],
-    span_rows: list[dict[str, Any]],
+    chunk_rows: list[Row],
+    span_rows: list[Row],
 ) -> None:
     rows = ChunkRows(item.trace_key, item.stored.chunk_count if item.stored else 0)
-    values: dict[bytes, dict[str, Any]] = {}
+    values: dict[bytes, Row] = {}
     for part in item.parts:
         chunk_ids = [rows.add(connection, chunk) for chunk in part.chunks]
         for span in part.spans:
             item.latest[span.span_id] = span
-            values[span.span_id] = _span_values(span, item.trace_key, chunk_ids[span.chunk])
+            values[span.span_id] = _span_row(span, item.trace_key, chunk_ids[span.chunk])
     item.chunk_count = rows.chunk_count
     chunk_rows += rows.rows
     span_rows += values.values()
@@ -138,72 +146,68 @@ def _grow(connection: Connection, running: RunningSummary, item: _Incoming) -> R
     return running
 
 
-def _require_experiments(connection: Connection, wanted: set[int]) -> None:
-    found = connection.scalars(
-        select(experiments.c.experiment_id).where(experiments.c.experiment_id.in_(wanted))
-    )
-    missing = wanted.difference(found)
-    if missing:
-        raise NotFound(f"No experiment with id {min(missing)}")
-
-
 def _stored_traces(connection: Connection, trace_ids: list[bytes]) -> list[AnyRow]:
+    """The rows of traces that came before; mostly none, so that is found out the cheap way."""
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
     rows: list[AnyRow] = []
     for at in range(0, len(trace_ids), _LOOK_UP):
         some = trace_ids[at : at + _LOOK_UP]
-        rows.extend(connection.execute(select(traces).where(traces.c.trace_id.in_(some))))
+        marks = ",".join([mark] * len(some))
+        sql = f"SELECT trace_key FROM traces WHERE trace_id IN ({marks})"
+        keys = [row[0] for row in connection.exec_driver_sql(sql, tuple(some))]
+        if keys:
+            rows.extend(connection.execute(select(traces).where(traces.c.trace_key.in_(keys))))
     return rows
 
 
-def _span_values(span: SpanRow, trace_key: int, chunk_id: int) -> dict[str, Any]:
-    usage, cost = span.usage, span.cost
-    return {
-        "trace_key": trace_key,
-        "span_id": span.span_id,
-        "parent_id": span.parent_id,
-        "name": span.name,
-        "span_type": span.span_type,
-        "status": span.status,
-        "start_ns": span.start_ns,
-        "end_ns": span.end_ns,
-        "model": span.model,
-        "provider": span.provider,
-        "tool": span.tool,
-        "error": span.error,
-        **usage_columns(usage),
-        **cost_columns(cost),
-        "chunk_id": chunk_id,
-        "position": span.position,
-    }
+def _span_row(span: SpanRow, trace_key: int, chunk_id: int) -> Row:
+    return (
+        trace_key,
+        span.span_id,
+        span.parent_id,
+        span.name,
+        span.span_type,
+        span.status,
+        span.start_ns,
+        span.end_ns,
+        span.model,
+        span.provider,
+        span.tool,
+        span.error,
+        *usage_values(span.usage),
+        *cost_values(span.cost),
+        chunk_id,
+        span.position,
+    )
 
 
-def _trace_values(item: _Incoming, summary: Summary, seq: int) -> dict[str, Any]:
+def _trace_row(item: _Incoming, summary: Summary, seq: int) -> Row:
     facts = _merge_facts(item)
     stored = item.stored
-    return {
-        "trace_key": item.trace_key,
-        "trace_id": item.parts[0].trace_id,
-        "seq": seq,
-        "first_seq": stored.first_seq if stored else seq,
-        "chunk_count": item.chunk_count,
-        "experiment_id": stored.experiment_id if stored else item.parts[0].experiment_id,
-        "state": str(summary.state),
-        "start_ns": summary.start_ns,
-        "end_ns": summary.end_ns,
-        "root_span_id": summary.root_span_id,
-        "name": facts.name or summary.root_name,
-        "request_preview": facts.request_preview,
-        "response_preview": facts.response_preview,
-        "client_request_id": facts.client_request_id,
-        "session_id": facts.session_id,
-        "user_id": facts.user,
-        "tags": facts.tags,
-        "trace_metadata": facts.metadata,
-        "span_count": summary.span_count,
-        "error_count": summary.error_count,
-        **usage_columns(summary.usage),
-        **cost_columns(summary.cost),
-    }
+    return (
+        item.trace_key,
+        item.parts[0].trace_id,
+        seq,
+        stored.first_seq if stored else seq,
+        item.chunk_count,
+        stored.experiment_id if stored else item.parts[0].experiment_id,
+        str(summary.state),
+        summary.start_ns,
+        summary.end_ns,
+        summary.root_span_id,
+        facts.name or summary.root_name,
+        facts.request_preview,
+        facts.response_preview,
+        facts.client_request_id,
+        facts.session_id,
+        facts.user,
+        json_text(facts.tags),
+        json_text(facts.metadata),
+        summary.span_count,
+        summary.error_count,
+        *usage_values(summary.usage),
+        *cost_values(summary.cost),
+    )
 
 
 def _merge_facts(item: _Incoming) -> TraceFacts:

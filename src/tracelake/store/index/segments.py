@@ -6,11 +6,11 @@ Only the holder of the index lease writes. What a crash leaves behind is swept b
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from tracelake.store.bulk import BulkInsert
+from tracelake.store.bulk import BulkInsert, Row
 from tracelake.store.database import Database, next_numbers
 from tracelake.store.index.columns import Column, pack_column, pack_words
 from tracelake.store.index.terms import Field
@@ -77,11 +77,11 @@ class SegmentWriter:
 
     def _rows(
         self, segment_id: int, postings: Iterable[Posting], words: list[bytes]
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[Row]:
         for found, count, docs in postings:
             if found.startswith(WORD_PREFIX):
                 words.append(found[len(WORD_PREFIX) :])
-            yield {"segment_id": segment_id, "term": found, "doc_count": count, "docs": docs}
+            yield segment_id, found, count, docs
 
     def _publish(
         self, connection: Connection, segment_id: int, new: NewSegment, words: list[bytes]
@@ -159,6 +159,6 @@ def _unseen_segments(connection: Connection) -> list[int]:
             unseen.append(at)
 
 
-def _batched(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def _batched(rows: Iterator[Row]) -> Iterator[list[Row]]:
     while some := list(islice(rows, _ROWS_A_TRANSACTION)):
         yield some
