@@ -54,6 +54,11 @@ class IngestProcesses:
         """Let each finish what it has, then end."""
         await asyncio.gather(*(seat.stop() for seat in self._seats))
 
+    @property
+    def least_bytes(self) -> int | None:
+        """What the least busy process has to answer; None while none is ready."""
+        return min((seat.load[0] for seat in self._seats if seat.is_ready), default=None)
+
     async def accept(self, offer: Offer) -> Outcome:
         ready = [seat for seat in self._seats if seat.is_ready]
         if not ready:

@@ -21,6 +21,7 @@ from tracelake.ingest.prices import PriceTable
 from tracelake.ingest.processes import IngestProcesses
 from tracelake.ingest.routes import PATH as OTLP_PATH
 from tracelake.ingest.routes import OtlpTraces
+from tracelake.ingest.shared import SharedIngest
 from tracelake.lake import routes as lake
 from tracelake.lake.job import LakeJob
 from tracelake.lake.process import LakePlace
@@ -145,11 +146,13 @@ class FrontDoor:
 
 
 def _ingest(settings: ServerSettings, store: Store, metrics: IngestMetrics) -> Ingest:
-    """In this process, or in processes of its own (decision 009)."""
+    """In this process, and with more workers in processes of their own (decision 009)."""
     prices = PriceTable(settings.price_file)
-    if settings.workers > 1:
-        return IngestProcesses(settings.workers, starter(settings), metrics)
-    return LocalIngest(store.spans, store.experiments, prices, settings.max_body_bytes)
+    own = LocalIngest(store.spans, store.experiments, prices, settings.max_body_bytes)
+    if settings.workers == 1:
+        return own
+    others = IngestProcesses(settings.workers - 1, starter(settings), metrics)
+    return SharedIngest(own, others)
 
 
 def _query_router(store: Store, settings: ServerSettings) -> APIRouter:

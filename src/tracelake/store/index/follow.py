@@ -20,6 +20,10 @@ _ENOUGH_TRACES: Final = 1000
 """So many new traces are indexed at once; fewer wait a second for company."""
 _LONGEST_WAIT_S: Final = 1.0
 _AFTER_ERROR_S: Final = 2.0
+_BUSY_CHANGES_PER_S: Final = 300
+_REST: Final = 3.0
+"""While spans come faster than that, text takes one part of the time and leaves so many."""
+_LONGEST_REST_S: Final = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -95,10 +99,34 @@ def _follow_facts(indexer: Indexer, ended: threading.Event) -> None:
 
 def _follow_text(indexer: Indexer, ended: threading.Event) -> None:
     last = 0.0
-    while not ended.wait(_WAIT_S):
+    pause = _Pause(indexer)
+    while not ended.wait(_WAIT_S + pause.after_work_s()):
         lag = indexer.lag(TEXT)
         if lag >= _ENOUGH_TRACES or (lag and time.monotonic() - last >= _LONGEST_WAIT_S):
             indexer.index_text()
             last = time.monotonic()
-        while not ended.is_set() and indexer.merge(TEXT):
-            pass
+        elif not indexer.merge(TEXT):
+            pause.had_nothing_to_do()
+
+
+class _Pause:
+    """How long to leave the machine to ingest: reading text is the one work that can wait."""
+
+    def __init__(self, indexer: Indexer) -> None:
+        self._indexer = indexer
+        self._began_s = time.monotonic()
+        self._seq = indexer.last_seq()
+        self._is_idle = True
+
+    def had_nothing_to_do(self) -> None:
+        self._is_idle = True
+
+    def after_work_s(self) -> float:
+        """After a piece of work while spans pour in, a multiple of what it took; else nothing."""
+        worked_s = time.monotonic() - self._began_s
+        seq = self._indexer.last_seq()
+        is_busy = seq - self._seq > _BUSY_CHANGES_PER_S * worked_s
+        pause_s = 0.0 if self._is_idle or not is_busy else min(worked_s * _REST, _LONGEST_REST_S)
+        self._seq, self._is_idle = seq, False
+        self._began_s = time.monotonic() + pause_s
+        return pause_s

@@ -19,7 +19,7 @@ from tracelake.store.index.view import IndexView
 from tracelake.store.schema import counters, stale_versions
 
 _FACTS_A_STEP: Final = 4096
-_TEXTS_A_STEP: Final = 4096
+_TEXTS_A_STEP: Final = 1024
 
 
 class _Gathered(Protocol):
@@ -38,6 +38,11 @@ class Indexer:
         """How many changes the index of this name does not know yet."""
         with self._database.read() as connection:
             return _counter(connection, "sequence") - _counter(connection, f"indexed_{name}")
+
+    def last_seq(self) -> int:
+        """The number of the latest change."""
+        with self._database.read() as connection:
+            return _counter(connection, "sequence")
 
     def index_facts(self) -> bool:
         """Index the next traces by their facts; whether there may be more."""
