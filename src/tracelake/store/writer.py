@@ -39,6 +39,10 @@ class _Incoming:
     left_chunks: set[int] = field(default_factory=set[int])
     """Chunks of spans that are replaced."""
 
+    @property
+    def is_known(self) -> bool:
+        return self.stored is not None
+
 
 class SqlSpanWriter:
     """Implements `SpanWriter`."""
@@ -46,6 +50,8 @@ class SqlSpanWriter:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._chunks = BulkInsert(database, chunks)
+        self._new_spans = BulkInsert(database, spans)
+        self._new_traces = BulkInsert(database, traces)
         self._spans = BulkInsert(database, spans, replace=True)
         self._traces = BulkInsert(database, traces, replace=True)
         self._running = RunningSummaries()
@@ -88,24 +94,27 @@ class SqlSpanWriter:
         for n, item in enumerate(fresh):
             item.trace_key = first_key + n
         chunk_rows: list[Row] = []
-        span_rows: list[Row] = []
+        span_rows: tuple[list[Row], list[Row]] = ([], [])
+        trace_rows: tuple[list[Row], list[Row]] = ([], [])
         for item in items:
-            _number_chunks(connection, item, chunk_rows, span_rows)
+            _number_chunks(connection, item, chunk_rows, span_rows[item.is_known])
         running = self._running.take(
             connection,
             {item.trace_key: item.stored.chunk_count for item in items if item.stored is not None},
         )
-        trace_rows: list[Row] = []
         for n, item in enumerate(items):
             if item.trace_key in running:
                 running[item.trace_key] = _grow(connection, running[item.trace_key], item)
                 summary = running[item.trace_key].summary()
             else:
                 summary = summarise(item.latest.values())
-            trace_rows.append(_trace_row(item, summary, seq + n))
+            trace_rows[item.is_known].append(_trace_row(item, summary, seq + n))
         self._chunks.execute(connection, chunk_rows)
-        self._spans.execute(connection, span_rows)
-        self._traces.execute(connection, trace_rows)
+        # Nothing of a new trace can be there already, and not having to ask costs less.
+        self._new_spans.execute(connection, span_rows[False])
+        self._new_traces.execute(connection, trace_rows[False])
+        self._spans.execute(connection, span_rows[True])
+        self._traces.execute(connection, trace_rows[True])
         for item in items:
             if item.left_chunks:
                 delete_unused(connection, item.trace_key, item.left_chunks)

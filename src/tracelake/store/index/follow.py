@@ -21,7 +21,7 @@ _ENOUGH_TRACES: Final = 1000
 _LONGEST_WAIT_S: Final = 1.0
 _AFTER_ERROR_S: Final = 2.0
 _BUSY_CHANGES_PER_S: Final = 300
-_REST: Final = 3.0
+_REST: Final = 8.0
 """While spans come faster than that, text takes one part of the time and leaves so many."""
 _LONGEST_REST_S: Final = 10.0
 
