@@ -28,8 +28,6 @@ from systems.base import free_port
 from tracelake.store.open import open_store
 
 MEMORY_BAR_MB: Final = 500
-WORKER_MB: Final = 120
-"""More for each ingest process, where there are any: an interpreter, the bodies of one commit."""
 CALM_WITHIN_S: Final = 5.0
 _PROBE_CONNECTION: Final = 100_000
 _GIVE_UP_S: Final = 30.0
@@ -179,10 +177,6 @@ def probe_process(port: int, seconds: float) -> Seen:
     return asyncio.run(probe(port, seconds))
 
 
-def memory_bar_mb(workers: int) -> int:
-    return MEMORY_BAR_MB + (WORKER_MB * workers if workers > 1 else 0)
-
-
 def calm_after_s(seen: Seen, calm_from: float, usual_s: float) -> float:
     """Seconds of calm until every later probe is taken about as fast as before the storm."""
     late = [
@@ -255,7 +249,7 @@ def run(home: Path, options: argparse.Namespace) -> int:
         f"{calm_s:.1f} s of calm"
     )
     held = not odd and not missing and calm_s <= CALM_WITHIN_S
-    held = held and memory.peak_bytes < memory_bar_mb(options.workers) * 1e6
+    held = held and memory.peak_bytes < MEMORY_BAR_MB * 1e6
     print("held" if held else f"MISSED {odd or ''}")
     return 0 if held else 1
 

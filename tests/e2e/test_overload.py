@@ -7,7 +7,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from overload import Seen, memory_bar_mb, missing_of, storm
+from overload import MEMORY_BAR_MB, Seen, missing_of, storm
 from tests.conftest import RunningServer, start_server
 
 
@@ -23,7 +23,7 @@ async def test_a_storm(tmp_path: Path, workers: int) -> None:
         server.process.terminate()
         assert server.process.wait(60) in (0, -15)
     check(seen)
-    assert memory.peak_bytes < memory_bar_mb(workers) * 1e6, memory.parts_mb
+    assert memory.peak_bytes < MEMORY_BAR_MB * 1e6, memory.parts_mb
     assert missing_of(seen, store_url) == 0
     # All that was reserved has been given back.
     assert "tracelake_ingest_pending_bytes 0.0" in after

@@ -14,7 +14,11 @@ from tests.conftest import RunningServer, start_server
 from tests.spans import make_request, make_span
 from tracelake.store.open import open_store
 
-WORKERS = 2
+WORKERS = 3
+PROCESSES = WORKERS - 1
+"""Beside the server's own."""
+LARGE = "x" * 300_000
+"""Bodies with it are shared out; small ones stay with the server."""
 
 
 def test_an_ingest_process_that_dies_is_replaced(store_url: str, tmp_path: Path) -> None:
@@ -22,13 +26,13 @@ def test_an_ingest_process_that_dies_is_replaced(store_url: str, tmp_path: Path)
     sending = Sending(server)
     try:
         for round_number in range(4):
-            eventually(lambda: len(ingest_processes(server)) == WORKERS)
+            eventually(lambda: len(ingest_processes(server)) == PROCESSES)
             enough = len(sending.acknowledged) + 50
             eventually(lambda enough=enough: len(sending.acknowledged) > enough)
-            victim = ingest_processes(server)[round_number % WORKERS]
+            victim = ingest_processes(server)[round_number % PROCESSES]
             victim.kill()
             assert psutil.wait_procs([victim], timeout=30)[1] == []
-        eventually(lambda: len(ingest_processes(server)) == WORKERS)
+        eventually(lambda: len(ingest_processes(server)) == PROCESSES)
         enough = len(sending.acknowledged) + 50
         eventually(lambda: len(sending.acknowledged) > enough)
     finally:
@@ -44,7 +48,7 @@ def test_the_end_of_the_server_is_the_end_of_all(store_url: str, tmp_path: Path)
     for end in (psutil.Process.terminate, psutil.Process.kill):
         server = start_server(tmp_path, store_url, workers=WORKERS)
         children = ingest_processes(server)
-        assert len(children) == WORKERS
+        assert len(children) == PROCESSES
         sending = Sending(server)
         eventually(lambda sending=sending: len(sending.acknowledged) > 20)
         end(psutil.Process(server.process.pid))
@@ -79,7 +83,7 @@ class Sending:
             trace += 1
             request = urllib.request.Request(
                 self._url + "/v1/traces",
-                data=make_request([make_span(trace, 1)]).SerializeToString(),
+                data=make_request([make_span(trace, 1, said=LARGE)]).SerializeToString(),
                 headers={"content-type": "application/x-protobuf"},
             )
             try:

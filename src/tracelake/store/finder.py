@@ -19,6 +19,7 @@ from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.search import Hits, find, is_for_index
 from tracelake.store.index.view import IndexView
 from tracelake.store.order import TraceOrder
+from tracelake.store.probe import TextProbe
 from tracelake.store.rows import AnyRow, AnySelect, trace_of
 from tracelake.store.schema import traces
 from tracelake.store.spans import trace_spans
@@ -115,15 +116,18 @@ def _page(
     found: list[TraceInfo] = []
     looked_at = 0
     last: AnyRow | None = None
+    probe = TextProbe.of(search.tree)
     while batch := _take(candidates, search.max_results - len(found) + 1):
-        for (row, surely), info in zip(
-            batch, infos_of(connection, [row for row, _ in batch]), strict=True
-        ):
+        infos = infos_of(connection, [row for row, _ in batch])
+        unsure = [row for row, surely in batch if not surely]
+        keys = {row.trace_key for row in unsure}
+        left = keys if probe is None else probe.left(connection, unsure)
+        for (row, surely), info in zip(batch, infos, strict=True):
             if len(found) == search.max_results:
                 return found, _token_after(search, last)
             last = row
             looked_at += not surely
-            if surely or passes(connection, search.tree, row, info):
+            if surely or (row.trace_key in left and passes(connection, search.tree, row, info)):
                 found.append(info)
         if looked_at >= _CANDIDATES_A_PAGE:
             return found, _token_after(search, last)
