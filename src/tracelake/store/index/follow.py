@@ -24,6 +24,7 @@ _BUSY_CHANGES_PER_S: Final = 300
 _REST: Final = 8.0
 """While spans come faster than that, text takes one part of the time and leaves so many."""
 _LONGEST_REST_S: Final = 10.0
+_CLEAN_EVERY_S: Final = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -44,10 +45,10 @@ def follow(indexer: Indexer, leases: Leases, holder: str, stop: threading.Event)
 
 
 def catch_up(indexer: Indexer) -> None:
-    """Index all there is, and join segments as far as that is due."""
+    """Index all there is, join segments as far as that is due, and clean out what is gone."""
     for name in (FACTS, TEXT):
         step = indexer.index_facts if name == FACTS else indexer.index_text
-        while step() or indexer.merge(name):
+        while step() or indexer.merge(name) or indexer.clean(name):
             pass
 
 
@@ -86,7 +87,7 @@ def _work(indexer: Indexer, leases: Leases, holder: str, stop: threading.Event) 
 
 
 def _follow_facts(indexer: Indexer, ended: threading.Event) -> None:
-    last = 0.0
+    last = cleaned = 0.0
     while not ended.wait(_WAIT_S):
         lag = indexer.lag(FACTS)
         if lag >= _ENOUGH_TRACES or (lag and time.monotonic() - last >= _LONGEST_WAIT_S):
@@ -95,10 +96,14 @@ def _follow_facts(indexer: Indexer, ended: threading.Event) -> None:
             last = time.monotonic()
         while not ended.is_set() and indexer.merge(FACTS):
             pass
+        if time.monotonic() - cleaned >= _CLEAN_EVERY_S:
+            cleaned = time.monotonic()
+            while not ended.is_set() and indexer.clean(FACTS):
+                pass
 
 
 def _follow_text(indexer: Indexer, ended: threading.Event) -> None:
-    last = 0.0
+    last = cleaned = 0.0
     pause = _Pause(indexer)
     while not ended.wait(_WAIT_S + pause.after_work_s()):
         lag = indexer.lag(TEXT)
@@ -107,6 +112,8 @@ def _follow_text(indexer: Indexer, ended: threading.Event) -> None:
             last = time.monotonic()
         elif not indexer.merge(TEXT):
             pause.had_nothing_to_do()
+            if time.monotonic() - cleaned >= _CLEAN_EVERY_S and not indexer.clean(TEXT):
+                cleaned = time.monotonic()
 
 
 class _Pause:

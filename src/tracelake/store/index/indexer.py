@@ -3,7 +3,7 @@
 One process does this for a database, the holder of the lease; see `server/background.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from sqlalchemy import Connection, delete, select
@@ -12,10 +12,10 @@ from tracelake.store.database import Database
 from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.columns import Column
 from tracelake.store.index.facts import FACTS, Facts, changed_traces
-from tracelake.store.index.merge import due, merged
+from tracelake.store.index.merge import due, merged, worn
 from tracelake.store.index.segments import NewSegment, Posting, SegmentWriter, advance
 from tracelake.store.index.text import TEXT, Texts, changed_texts
-from tracelake.store.index.view import IndexView
+from tracelake.store.index.view import IndexView, Segment
 from tracelake.store.schema import counters, stale_versions
 
 _FACTS_A_STEP: Final = 4096
@@ -76,9 +76,16 @@ class Indexer:
 
     def merge(self, name: str) -> bool:
         """Join some segments of an index, if there are too many; whether any were."""
+        return self._rewrite(name, lambda view: due(view.segments(name)))
+
+    def clean(self, name: str) -> bool:
+        """Write a segment again that is mostly of traces that are gone; whether there was one."""
+        return self._rewrite(name, lambda view: worn(view, name))
+
+    def _rewrite(self, name: str, choose: Callable[[IndexView], list[Segment]]) -> bool:
         with self._database.read() as connection:
             view = IndexView(connection, ColumnCache())
-            run = due(view.facts if name == FACTS else view.text)
+            run = choose(view)
             if not run:
                 return False
             new = merged(self._database, view, name, run)

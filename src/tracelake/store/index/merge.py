@@ -13,6 +13,7 @@ from sqlalchemy import select
 from tracelake.store.database import Database
 from tracelake.store.index.columns import Column
 from tracelake.store.index.docs import Mask, Positions, decode, encode
+from tracelake.store.index.facts import FACTS
 from tracelake.store.index.segments import NewSegment, Posting
 from tracelake.store.index.span_numbers import arranged, span_names
 from tracelake.store.index.terms import Field, range_of
@@ -41,6 +42,28 @@ def due(segments: Sequence[Segment]) -> list[Segment]:
     return []
 
 
+def worn(view: IndexView, name: str) -> list[Segment]:
+    """A segment of which less than half is still there, alone; empty while there is none."""
+    for segment in view.segments(name):
+        if 2 * int(_alive(view, name, segment).sum()) < segment.doc_count:
+            return [segment]
+    return []
+
+
+def _alive(view: IndexView, name: str, segment: Segment) -> Mask:
+    """Which documents are still there. Text asks the facts: they know what has gone."""
+    if name == FACTS:
+        return view.alive(segment)
+    there = [
+        facts.column("seq")[view.alive(facts)]
+        for facts in view.segments(FACTS)
+        if facts.first_seq <= segment.last_seq and segment.first_seq <= facts.last_seq
+    ]
+    if not there:
+        return np.zeros(segment.doc_count, dtype=np.bool_)
+    return np.isin(segment.column("seq"), np.concatenate(there), assume_unique=True)
+
+
 @dataclass(frozen=True, slots=True)
 class _Source:
     """A segment to be joined, and where its documents go: -1 for those that are gone."""
@@ -52,7 +75,7 @@ class _Source:
 
 def merged(database: Database, view: IndexView, name: str, run: Sequence[Segment]) -> NewSegment:
     """The segment that takes the place of `run`. Its postings are read as they are asked for."""
-    masks = [view.alive(segment) if name == "facts" else _whole(segment) for segment in run]
+    masks = [_alive(view, name, segment) for segment in run]
     sources: list[_Source] = []
     offset = 0
     for segment, mask in zip(run, masks, strict=True):
@@ -61,11 +84,11 @@ def merged(database: Database, view: IndexView, name: str, run: Sequence[Segment
         offset += int(mask.sum())
     return NewSegment(
         index_name=name,
-        level=max(segment.level for segment in run) + 1,
+        level=max(segment.level for segment in run) + (len(run) > 1),
         first_seq=run[0].first_seq,
         last_seq=run[-1].last_seq,
         columns=_columns(run, masks, ("seq",))
-        if name == "text"
+        if name != FACTS
         else _columns(run, masks, COLUMNS) | _span_columns(run, sources),
         postings=_postings(database, sources),
         replaces=[segment.segment_id for segment in run],
@@ -81,10 +104,6 @@ COLUMNS: Final = (
     "tokens",
     "cost",
 )
-
-
-def _whole(segment: Segment) -> Mask:
-    return np.ones(segment.doc_count, dtype=np.bool_)
 
 
 def _columns(

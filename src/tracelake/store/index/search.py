@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelake.model.deadline import check_deadline
 from tracelake.model.filters.tree import And, Clause, Entity, Node, Op
 from tracelake.store.index.docs import Mask
 from tracelake.store.index.hits import TextHits
@@ -74,6 +75,7 @@ def matches_by_segment(
     """Each segment of facts with the documents that may match and are still alive."""
     text, told = TextHits(view), SessionAssessments(view.connection, view)
     for segment in view.facts:
+        check_deadline()
         inside = _in_experiments(segment, experiment_ids) & view.alive(segment)
         bounds = SegmentPlan(segment, text, told).bounds(tree)
         yield segment, Bounds(bounds.maybe & inside, bounds.surely & inside)

@@ -86,6 +86,16 @@ class SegmentWriter:
     def _publish(
         self, connection: Connection, segment_id: int, new: NewSegment, words: list[bytes]
     ) -> None:
+        if new.replaces:
+            connection.execute(
+                delete(index_segments).where(index_segments.c.segment_id.in_(new.replaces))
+            )
+            connection.execute(
+                delete(index_columns).where(index_columns.c.segment_id.in_(new.replaces))
+            )
+        advance(connection, new.index_name, new.last_seq)
+        if not new.doc_count:
+            return
         contents = {name: pack_column(column) for name, column in new.columns.items()}
         if words:
             contents["words"] = pack_words(words)
@@ -97,13 +107,6 @@ class SegmentWriter:
                     for name, content in contents.items()
                 ],
             )
-        if new.replaces:
-            connection.execute(
-                delete(index_segments).where(index_segments.c.segment_id.in_(new.replaces))
-            )
-            connection.execute(
-                delete(index_columns).where(index_columns.c.segment_id.in_(new.replaces))
-            )
         connection.execute(
             index_segments.insert().values(
                 segment_id=segment_id,
@@ -114,7 +117,6 @@ class SegmentWriter:
                 doc_count=new.doc_count,
             )
         )
-        advance(connection, new.index_name, new.last_seq)
 
     def _remove_some(self, segment_id: int) -> bool:
         some = (

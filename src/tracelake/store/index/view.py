@@ -55,6 +55,10 @@ class IndexView:
     def text(self) -> "list[Segment]":
         return self._segments["text"]
 
+    def segments(self, name: str) -> "list[Segment]":
+        """Those of an index, by change number."""
+        return self._segments[name]
+
     def alive(self, segment: "Segment") -> Mask:
         """Which documents of a facts segment are still the versions that their traces have."""
         if self._stale is None:
