@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final
 
-DEFAULT_BYTES: Final = 128 * 1024 * 1024
+DEFAULT_BYTES: Final = 256 * 1024 * 1024
 
 Key = tuple[int, str]
 

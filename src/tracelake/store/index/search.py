@@ -76,12 +76,13 @@ def matches_by_segment(
     text, told = TextHits(view), SessionAssessments(view.connection, view)
     for segment in view.facts:
         check_deadline()
-        inside = _in_experiments(segment, experiment_ids) & view.alive(segment)
+        inside = in_experiments_mask(segment, experiment_ids) & view.alive(segment)
         bounds = SegmentPlan(segment, text, told).bounds(tree)
         yield segment, Bounds(bounds.maybe & inside, bounds.surely & inside)
 
 
-def _in_experiments(segment: Segment, experiment_ids: Sequence[int] | None) -> Mask:
+def in_experiments_mask(segment: Segment, experiment_ids: Sequence[int] | None) -> Mask:
+    """The documents of some experiments; None means all."""
     if experiment_ids is None:
         return np.ones(segment.doc_count, dtype=np.bool_)
     return segment.mask_of(

@@ -11,10 +11,18 @@ from tracelake.store.api import MetricPoint, MetricQuery
 from tracelake.store.compile import Compiled
 from tracelake.store.finder import in_experiments, infos_of, passes
 from tracelake.store.index.docs import Mask
-from tracelake.store.index.search import matches_by_segment
+from tracelake.store.index.search import in_experiments_mask, matches_by_segment
 from tracelake.store.index.view import IndexView, Segment
-from tracelake.store.metrics.frames import NO_BUCKET, Dictionary, Groups, group, join, percentiles
-from tracelake.store.metrics.segment_frames import SegmentFrames
+from tracelake.store.metrics.frames import (
+    NO_BUCKET,
+    Dictionary,
+    Frame,
+    Groups,
+    group,
+    join,
+    percentiles,
+)
+from tracelake.store.metrics.segment_frames import SegmentFrames, can_be_taken_away
 from tracelake.store.metrics.spec import Spec, View
 from tracelake.store.metrics.table_frames import TableFrames
 from tracelake.store.rows import AnyRow, AnySelect
@@ -59,21 +67,31 @@ class MetricRun:
             query = select(traces).where(traces.c.trace_key.in_(assessed))
             yield from self._of_tables(query)
             return
-        for segment, chosen, is_whole in self._chosen():
+        for segment, chosen in self._chosen():
             frames = SegmentFrames(self._connection, segment, self._spec, self._dictionaries)
             if self._spec.metric.view is View.TRACES:
                 yield group(frames.of_traces(chosen), self._spec)
-                continue
-            cells = frames.of_cells(self._experiments) if is_whole else None
-            yield group(cells if cells is not None else frames.of_spans(chosen), self._spec)
+            else:
+                for frame in self._of_spans(frames, segment, chosen):
+                    yield group(frame, self._spec)
         yield from self._of_tables(select(traces).where(traces.c.seq > self._view.facts_seq))
 
-    def _chosen(self) -> Iterator[tuple[Segment, Mask, bool]]:
-        """Each segment with the documents that match, and whether these are all it ever had."""
+    def _of_spans(self, frames: SegmentFrames, segment: Segment, chosen: Mask) -> Iterator[Frame]:
+        """The spans of a segment; of all of them, as sums without those of traces that are gone."""
+        cells = frames.of_cells(self._experiments) if self._tree == EVERYTHING else None
+        gone = ~self._view.alive(segment)
+        if cells is None or (gone.any() and not can_be_taken_away(self._spec)):
+            yield frames.of_spans(chosen)
+            return
+        yield cells
+        if gone.any():
+            inside = in_experiments_mask(segment, self._experiments)
+            yield frames.of_spans(gone & inside).taken_away()
+
+    def _chosen(self) -> Iterator[tuple[Segment, Mask]]:
+        """Each segment with the documents that match."""
         for segment, bounds in matches_by_segment(self._view, self._tree, self._experiments):
-            chosen = bounds.surely | self._checked(segment, bounds.maybe & ~bounds.surely)
-            is_whole = self._tree == EVERYTHING and bool(self._view.alive(segment).all())
-            yield segment, chosen, is_whole
+            yield segment, bounds.surely | self._checked(segment, bounds.maybe & ~bounds.surely)
 
     def _checked(self, segment: Segment, unsure: Mask) -> Mask:
         """Those of some documents that do match, looked at one by one."""

@@ -197,6 +197,11 @@ def can_use_cells(spec: Spec) -> bool:
     )
 
 
+def can_be_taken_away(spec: Spec) -> bool:
+    """Whether rows can be taken out of a sum again: not out of the least or the most of many."""
+    return not {"MIN", "MAX"}.intersection(spec.simple)
+
+
 def present_term(dimension: str) -> bytes:
     """The term of traces that have a dimension at all."""
     for prefix, field in ((TAG, Field.TAG), (METADATA, Field.METADATA)):
