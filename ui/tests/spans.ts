@@ -13,6 +13,8 @@ export function makeSpan(id: string, parent: string | null, given: Partial<Span>
     status: "OK",
     model: null,
     provider: null,
+    tool: null,
+    error: null,
     token_usage: null,
     cost: null,
     status_message: "",
