@@ -19,7 +19,7 @@ from tracelake.store.index.view import IndexView, Segment
 from tracelake.store.schema import counters, stale_versions
 
 _FACTS_A_STEP: Final = 4096
-_TEXTS_A_STEP: Final = 1024
+_TEXTS_A_STEP: Final = 4096
 
 
 class _Gathered(Protocol):
