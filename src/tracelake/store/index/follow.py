@@ -23,7 +23,6 @@ _AFTER_ERROR_S: Final = 2.0
 _BUSY_CHANGES_PER_S: Final = 300
 _REST: Final = 8.0
 """While spans come faster than that, text takes one part of the time and leaves so many."""
-_LONGEST_REST_S: Final = 10.0
 _CLEAN_EVERY_S: Final = 60.0
 
 _log = logging.getLogger(__name__)
@@ -104,36 +103,28 @@ def _follow_facts(indexer: Indexer, ended: threading.Event) -> None:
 
 def _follow_text(indexer: Indexer, ended: threading.Event) -> None:
     last = cleaned = 0.0
-    pause = _Pause(indexer)
-    while not ended.wait(_WAIT_S + pause.after_work_s()):
+    while not ended.wait(_WAIT_S):
+        began_s, seq = time.monotonic(), indexer.last_seq()
         lag = indexer.lag(TEXT)
-        if lag >= _ENOUGH_TRACES or (lag and time.monotonic() - last >= _LONGEST_WAIT_S):
+        if lag >= _ENOUGH_TRACES or (lag and began_s - last >= _LONGEST_WAIT_S):
             indexer.index_text()
             last = time.monotonic()
         elif not indexer.merge(TEXT):
-            pause.had_nothing_to_do()
-            if time.monotonic() - cleaned >= _CLEAN_EVERY_S and not indexer.clean(TEXT):
+            if began_s - cleaned >= _CLEAN_EVERY_S and not indexer.clean(TEXT):
                 cleaned = time.monotonic()
+            continue
+        _rest(indexer, ended, began_s, seq)
 
 
-class _Pause:
-    """How long to leave the machine to ingest: reading text is the one work that can wait."""
+def _rest(indexer: Indexer, ended: threading.Event, began_s: float, seq: int) -> None:
+    """Leave the machine to ingest while spans pour in: text is the one work that can wait.
 
-    def __init__(self, indexer: Indexer) -> None:
-        self._indexer = indexer
-        self._began_s = time.monotonic()
-        self._seq = indexer.last_seq()
-        self._is_idle = True
-
-    def had_nothing_to_do(self) -> None:
-        self._is_idle = True
-
-    def after_work_s(self) -> float:
-        """After a piece of work while spans pour in, a multiple of what it took; else nothing."""
-        worked_s = time.monotonic() - self._began_s
-        seq = self._indexer.last_seq()
-        is_busy = seq - self._seq > _BUSY_CHANGES_PER_S * worked_s
-        pause_s = 0.0 if self._is_idle or not is_busy else min(worked_s * _REST, _LONGEST_REST_S)
-        self._seq, self._is_idle = seq, False
-        self._began_s = time.monotonic() + pause_s
-        return pause_s
+    The work that is rested from began at `began_s`, when `seq` was the latest change.
+    """
+    now_s = time.monotonic()
+    until_s = now_s + _REST * (now_s - began_s)
+    while now_s < until_s:
+        latest = indexer.last_seq()
+        if latest - seq < _BUSY_CHANGES_PER_S * (now_s - began_s) or ended.wait(1.0):
+            return
+        began_s, seq, now_s = now_s, latest, time.monotonic()
