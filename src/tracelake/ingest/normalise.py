@@ -1,6 +1,7 @@
 """OTLP to the parts that the store takes: columns of spans, facts of traces, the payload."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -31,6 +32,8 @@ _NAME_CHARS: Final = 1000
 _KEY_CHARS: Final = 250
 _TAG_VALUE_CHARS: Final = 4096
 _METADATA_VALUE_CHARS: Final = 250
+_SHORT: Final = 64
+"""Shorter than every limit."""
 _RESOURCE_TAGS: Final = 64
 """A resource with more attributes than this keeps the rest in the payload only."""
 _PARSED_CHARS: Final = 4 * 1024 * 1024
@@ -113,7 +116,12 @@ class _PartBuilder:
         self._sources.append(source)
         if is_root:
             self._root_facts = _root_facts(span, facts, tags)
-        elif tags or facts.session or facts.user or facts.trace_attributes:
+        elif (
+            facts.session
+            or facts.user
+            or facts.trace_attributes
+            or (tags and (self._facts is None or self._facts.tags is not tags))
+        ):
             said = _trace_facts(facts, tags)
             self._facts = said if self._facts is None else _fill(self._facts, said)
 
@@ -232,7 +240,13 @@ def _resource_tags(resource: Resource) -> dict[str, str]:
 
 
 def _clean(text: str, limit: int) -> str:
-    return cut(storable(text), limit)
+    return _clean_short(text) if len(text) <= _SHORT else cut(storable(text), limit)
+
+
+@lru_cache(maxsize=4096)
+def _clean_short(text: str) -> str:
+    """Names, types and models, which every span repeats."""
+    return storable(text)
 
 
 def _clean_word(text: str | None, limit: int = _KEY_CHARS) -> str | None:
