@@ -29,7 +29,7 @@ from tracelake.store.open import open_store
 
 MEMORY_BAR_MB: Final = 500
 CALM_WITHIN_S: Final = 5.0
-_PROBE_CONNECTION: Final = 100_000
+_PROBE_CONNECTION: Final = 90
 _GIVE_UP_S: Final = 30.0
 
 
