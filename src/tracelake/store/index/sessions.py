@@ -38,9 +38,8 @@ class SessionAssessments:
 
     def _indexed(self, field: Field, name: str) -> Iterator[SessionAssessment]:
         for segment in self._view.facts:
-            alive = self._view.alive(segment)
             for found, docs in segment.terms(*range_of(term(field, name))):
-                if alive[docs].any():
+                if self._view.alive(segment)[docs].any():
                     yield SessionAssessment(*parts_of(found)[1:])
 
     def _in_tail(self, field: Field, name: str) -> Iterator[SessionAssessment]:

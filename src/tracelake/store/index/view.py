@@ -46,6 +46,7 @@ class IndexView:
         for row in rows:
             self._segments[row.index_name].append(Segment(connection, cache, row))
         self._stale: NDArray[np.int64] | None = None
+        self._alive: dict[int, Mask] = {}
 
     @property
     def facts(self) -> "list[Segment]":
@@ -61,6 +62,12 @@ class IndexView:
 
     def alive(self, segment: "Segment") -> Mask:
         """Which documents of a facts segment are still the versions that their traces have."""
+        known = self._alive.get(segment.segment_id)
+        if known is None:
+            known = self._alive[segment.segment_id] = self._compute_alive(segment)
+        return known
+
+    def _compute_alive(self, segment: "Segment") -> Mask:
         if self._stale is None:
             query = (
                 select(stale_versions.c.seq)
