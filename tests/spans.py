@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from tests.values import key_values
 from tracelake.ingest.normalise import parts_of
 from tracelake.ingest.prices import PriceTable
 from tracelake.model.entities import SpanHead
@@ -31,10 +31,7 @@ def make_span(
         name=name,
         start_time_unix_nano=START_NS + number * 1_000_000,
         end_time_unix_nano=START_NS + number * 1_000_000 + 5_000_000,
-        attributes=[
-            KeyValue(key=key.replace("__", "."), value=_value(value))
-            for key, value in attributes.items()
-        ],
+        attributes=key_values({key.replace("__", "."): v for key, v in attributes.items()}),
         status=Status(code=Status.STATUS_CODE_ERROR if error else Status.STATUS_CODE_OK),
     )
 
@@ -57,11 +54,3 @@ def heads_of(store: Store, trace_id: str) -> list[SpanHead]:
 
 def public_id(trace: int) -> str:
     return f"tr-{trace:032x}"
-
-
-def _value(value: str | float) -> AnyValue:
-    if isinstance(value, int):
-        return AnyValue(int_value=value)
-    return (
-        AnyValue(double_value=value) if isinstance(value, float) else AnyValue(string_value=value)
-    )

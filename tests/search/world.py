@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from tests.values import key_values
 from tracelake.ingest.normalise import parts_of
 from tracelake.ingest.prices import PriceTable
 from tracelake.model.entities import AssessmentError, AssessmentSource, SourceType
-from tracelake.model.jsonvalue import as_list, as_object
 from tracelake.store.api import NewAssessment
 from tracelake.store.open import Store
 
@@ -104,29 +103,6 @@ def fill(
         for told in trace["assessments"]:
             new = _new_assessment(told, ids)
             ids.append(store.assessments.add(trace["id"], new).assessment_id)
-
-
-def any_value(value: Any) -> AnyValue:
-    match value:
-        case None:
-            return AnyValue()
-        case bool():
-            return AnyValue(bool_value=value)
-        case int():
-            return AnyValue(int_value=value)
-        case float():
-            return AnyValue(double_value=value)
-        case _:
-            pass
-    if (items := as_list(value)) is not None:
-        return AnyValue(array_value=ArrayValue(values=[any_value(item) for item in items]))
-    if (members := as_object(value)) is not None:
-        return AnyValue(kvlist_value=KeyValueList(values=_pairs(members)))
-    return AnyValue(string_value=value)
-
-
-def _pairs(members: Mapping[str, Any]) -> list[KeyValue]:
-    return [KeyValue(key=key, value=any_value(value)) for key, value in members.items()]
 
 
 def _trace(chance: random.Random, number: int) -> Trace:
@@ -291,11 +267,11 @@ def _request(trace: Trace, spans: Sequence[dict[str, Any]]) -> ExportTraceServic
             name=span["name"],
             start_time_unix_nano=span["start_ns"],
             end_time_unix_nano=span["end_ns"] or 0,
-            attributes=_pairs(span["attributes"]),
+            attributes=key_values(span["attributes"]),
             status=status,
         )
         for name, said in span["events"]:
-            made.events.add(name=name, attributes=_pairs(said))
+            made.events.add(name=name, attributes=key_values(said))
         scope.spans.append(made)
     return request
 

@@ -54,8 +54,8 @@ def run_server(settings: ServerSettings, on_ready: Callable[[], None] | None = N
 
 def _serve(settings: ServerSettings, listener: socket.socket, ready: Callable[[], None]) -> int:
     door = create_app(settings)
-    # What was made until now stays: the collector need not look through it again and again, which
-    # took a tenth of a second of every tenth search.
+    # What was made until now stays: the collector need not look through it again and again. With
+    # that, the 95th percentile of searches over a million traces was 100 ms above the median.
     gc.collect()
     gc.freeze()
     config = uvicorn.Config(

@@ -1,7 +1,7 @@
 """A quick look at payloads, undecoded, for a text that a match must have.
 
 The index lets through traces that have all words of "give me back", wherever they stand. To decode
-one and see costs twenty times what a look through its bytes costs.
+one and see costs many times what a look through its bytes costs.
 """
 
 import re

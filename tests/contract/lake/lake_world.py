@@ -5,40 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
+from tests.values import key_values
 
 from tracelake.ingest.normalise import parts_of
 from tracelake.ingest.prices import PriceTable
 from tracelake.lake.sql import LakeSql
 from tracelake.lake.sync import SyncOptions, SyncResult, sync
-from tracelake.model.jsonvalue import as_list, as_object
 from tracelake.store.open import Store
 
 NOON_NS = 1_790_000_000_123_456_000
 DAY_NS = 86_400 * 10**9
-
-
-def any_value(value: Any) -> AnyValue:
-    match value:
-        case bool():
-            return AnyValue(bool_value=value)
-        case int():
-            return AnyValue(int_value=value)
-        case float():
-            return AnyValue(double_value=value)
-        case bytes():
-            return AnyValue(bytes_value=value)
-        case _:
-            pass
-    if (items := as_list(value)) is not None:
-        return AnyValue(array_value=ArrayValue(values=[any_value(item) for item in items]))
-    if (members := as_object(value)) is not None:
-        return AnyValue(kvlist_value=KeyValueList(values=key_values(members)))
-    return AnyValue(string_value=str(value))
-
-
-def key_values(attributes: Mapping[str, Any]) -> list[KeyValue]:
-    return [KeyValue(key=key, value=any_value(value)) for key, value in attributes.items()]
 
 
 @dataclass

@@ -19,7 +19,7 @@ from tracelake.store.schema import counters, index_columns, index_postings, inde
 SEGMENT_NUMBERS: Final = "index_segment"
 WORD_PREFIX: Final = Field.WORD.value + b"\0"
 _ROWS_A_TRANSACTION: Final = 4000
-"""Some ten milliseconds of writing: ingest waits for no more than that."""
+"""Ingest waits for no more writing than this at a time."""
 _REMOVED_A_TRANSACTION: Final = 4000
 
 Posting = tuple[bytes, int, bytes]
