@@ -28,9 +28,8 @@ def test_a_change_ends_the_wait(store: Store) -> None:
     ]
 
 
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 def test_a_listener_that_is_cut_off_listens_again(store: Store) -> None:
-    if store.database.is_sqlite:
-        pytest.skip("SQLite has no listener")
     assert store.live.wait(0, 0.05) == 0
     with store.database.read() as connection:
         connection.exec_driver_sql(
