@@ -19,13 +19,15 @@ from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.search import Hits, find, is_for_index
 from tracelake.store.index.view import IndexView
 from tracelake.store.order import TraceOrder
-from tracelake.store.probe import TextProbe
+from tracelake.store.probe import NOTHING_KNOWN, Known, TextProbe
 from tracelake.store.rows import AnyRow, AnySelect, trace_of
 from tracelake.store.schema import traces
 from tracelake.store.spans import trace_spans
 
-_CANDIDATES_A_PAGE: Final = 5000
-"""Traces looked at one by one for one page, when neither SQL nor the index can decide a filter."""
+_EFFORT_A_PAGE: Final = 2000
+"""Quick looks at payloads for one page, when neither SQL nor the index can decide a filter."""
+_EFFORT_OF_READING: Final = 20
+"""What it costs to read a trace's spans, in quick looks."""
 _BATCH: Final = 200
 
 Candidate = tuple[AnyRow, bool]
@@ -83,17 +85,7 @@ def in_experiments(query: AnySelect, numbers: Sequence[int] | None) -> AnySelect
 
 def passes(connection: Connection, tree: Node, row: AnyRow, info: TraceInfo) -> bool:
     """Whether a trace that may match does."""
-    loaded: list[list[Span]] = []
-
-    def spans_once() -> list[Span]:
-        if not loaded:
-            loaded.append(trace_spans(connection, row.trace_key, info.trace_id))
-        return loaded[0]
-
-    def of_session() -> list[Assessment]:
-        return session_assessments(connection, row)
-
-    return matches(tree, Evidence(info, spans_once, of_session))
+    return _judge(connection, tree, row, info, NOTHING_KNOWN)[0]
 
 
 def infos_of(
@@ -114,24 +106,48 @@ def _page(
 ) -> tuple[list[TraceInfo], str | None]:
     """A page of candidates looked at in order. It may be short, and still have a next page."""
     found: list[TraceInfo] = []
-    looked_at = 0
+    effort = 0
     last: AnyRow | None = None
-    probe = TextProbe.of(search.tree)
+    probe = TextProbe(search.tree)
     while batch := _take(candidates, search.max_results - len(found) + 1):
-        infos = infos_of(connection, [row for row, _ in batch])
-        unsure = [row for row, surely in batch if not surely]
-        keys = {row.trace_key for row in unsure}
-        left = keys if probe is None else probe.left(connection, unsure)
-        for (row, surely), info in zip(batch, infos, strict=True):
+        known = probe.known(connection, [row for row, surely in batch if not surely])
+        left = [row for row, surely in batch if surely or row.trace_key in known]
+        infos = {info.trace_id: info for info in infos_of(connection, left)}
+        for row, surely in batch:
             if len(found) == search.max_results:
                 return found, _token_after(search, last)
             last = row
-            looked_at += not surely
-            if surely or (row.trace_key in left and passes(connection, search.tree, row, info)):
+            info = infos.get(format_trace_id(row.trace_id))
+            if surely and info is not None:
                 found.append(info)
-        if looked_at >= _CANDIDATES_A_PAGE:
+                continue
+            effort += 1
+            if info is not None:
+                verdict, has_read = _judge(connection, search.tree, row, info, known[row.trace_key])
+                effort += has_read * _EFFORT_OF_READING
+                if verdict:
+                    found.append(info)
+        if effort >= _EFFORT_A_PAGE:
             return found, _token_after(search, last)
     return found, None
+
+
+def _judge(
+    connection: Connection, tree: Node, row: AnyRow, info: TraceInfo, known: Known
+) -> tuple[bool, bool]:
+    """Whether a trace matches, and whether its spans had to be read to see that."""
+    loaded: list[list[Span]] = []
+
+    def spans_once() -> list[Span]:
+        if not loaded:
+            loaded.append(trace_spans(connection, row.trace_key, info.trace_id))
+        return loaded[0]
+
+    def of_session() -> list[Assessment]:
+        return session_assessments(connection, row)
+
+    verdict = matches(tree, Evidence(info, spans_once, of_session, known))
+    return verdict, bool(loaded)
 
 
 def _token_after(search: TraceSearch, last: AnyRow | None) -> str | None:

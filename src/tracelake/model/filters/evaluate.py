@@ -4,8 +4,8 @@ A comparison with something that is not there is false, and NOT is the opposite 
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tracelake.model.entities import Assessment, JsonValue, Span, TraceInfo
@@ -29,6 +29,8 @@ class Evidence:
     spans: Callable[[], Sequence[Span]]
     of_session: Callable[[], Sequence[Assessment]]
     """Valid assessments, of any trace of this one's session, that speak of the whole session."""
+    known: Mapping[Clause, bool] = field(default_factory=dict[Clause, bool])
+    """Clauses on `trace.text` whose verdict a quicker way has told."""
 
 
 def matches(node: Node, told: Evidence) -> bool:
@@ -105,6 +107,8 @@ def _clause_matches(clause: Clause, told: Evidence) -> bool:
             found = {getattr(span.head, clause.key) for span in told.spans()}
             return compare_any(clause.op, found - {None}, clause.value)
         case Entity.ATTRIBUTE if clause.key == "text":
+            if (verdict := told.known.get(clause)) is not None:
+                return verdict
             return any(compare(clause.op, content_of(span), clause.value) for span in told.spans())
         case Entity.ATTRIBUTE if clause.key == "prompt":
             return _links_prompt(info, str(clause.value))

@@ -13,7 +13,6 @@ from tracelake.store.index.docs import Mask
 from tracelake.store.index.hits import TextHits
 from tracelake.store.index.plan import Bounds, SegmentPlan
 from tracelake.store.index.sessions import SessionAssessments
-from tracelake.store.index.terms import Field, term
 from tracelake.store.index.view import IndexView, Segment
 
 _MOST_SORTED: Final = 6000
@@ -85,6 +84,7 @@ def in_experiments_mask(segment: Segment, experiment_ids: Sequence[int] | None) 
     """The documents of some experiments; None means all."""
     if experiment_ids is None:
         return np.ones(segment.doc_count, dtype=np.bool_)
-    return segment.mask_of(
-        *(segment.docs(term(Field.EXPERIMENT, str(number))) for number in experiment_ids)
-    )
+    found = np.zeros(segment.doc_count, dtype=np.bool_)
+    for number in experiment_ids:
+        found |= segment.experiment_mask(number)
+    return found

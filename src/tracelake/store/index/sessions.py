@@ -44,11 +44,13 @@ class SessionAssessments:
 
     def _in_tail(self, field: Field, name: str) -> Iterator[SessionAssessment]:
         kinds = [kind for kind, (_, own) in ASSESSMENT_FIELDS.items() if own is field]
+        # A set of its own, or SQLite begins with all assessments: the tail is a short range.
+        tail = select(traces.c.trace_key).where(traces.c.seq > self._view.facts_seq)
         query = (
             select(assessments.c.value, traces.c.session_id, traces.c.experiment_id)
             .join(traces, assessments.c.trace_key == traces.c.trace_key)
             .where(
-                traces.c.seq > self._view.facts_seq,
+                assessments.c.trace_key.in_(tail),
                 assessments.c.kind.in_(kinds),
                 assessments.c.name == name,
                 assessments.c.valid,

@@ -1,6 +1,6 @@
 """The index as one read transaction sees it: its visible segments, and where each index ends."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.columns import Column, unpack_column, unpack_words
 from tracelake.store.index.docs import Mask, Positions, decode
-from tracelake.store.index.terms import NOTHING, Field, parts_of, range_of
+from tracelake.store.index.terms import NOTHING, Field, parts_of, range_of, term
 from tracelake.store.rows import AnyRow
 from tracelake.store.schema import (
     counters,
@@ -25,6 +25,7 @@ Shape = tuple[str | None, ...]
 
 _TERM_BYTES = 100
 """What a decoded shape is taken to weigh in memory."""
+_LOOK_UP = 500
 
 
 class IndexView:
@@ -121,8 +122,8 @@ class Segment:
         def load() -> tuple[Any, int]:
             codes = np.zeros(self.doc_count, dtype=np.int32)
             values: list[tuple[str, int]] = []
-            for term, docs in self.terms(*range_of(present)):
-                values.append((parts_of(term)[-1], int(docs[0])))
+            for each, docs in self.terms(*range_of(present)):
+                values.append((parts_of(each)[-1], int(docs[0])))
                 codes[docs] = len(values)
             return (codes, values), codes.nbytes + _TERM_BYTES * len(values)
 
@@ -158,9 +159,28 @@ class Segment:
         ).one_or_none()
         return decode(*row) if row is not None else np.empty(0, dtype=np.uint32)
 
+    def docs_of(self, terms: Sequence[bytes]) -> Iterator[Positions]:
+        """The documents that have each of these terms, in no order."""
+        for at in range(0, len(terms), _LOOK_UP):
+            query = select(index_postings.c.doc_count, index_postings.c.docs).where(
+                index_postings.c.segment_id == self.segment_id,
+                index_postings.c.term.in_(terms[at : at + _LOOK_UP]),
+            )
+            for count, docs in self._connection.execute(query):
+                yield decode(count, docs)
+
     def mask(self, term: bytes) -> Mask:
         """The same as a mask over the segment."""
         return self.mask_of(self.docs(term))
+
+    def experiment_mask(self, number: int) -> Mask:
+        """The documents of an experiment, which nearly every search asks for. Not to be changed."""
+
+        def load() -> tuple[Mask, int]:
+            mask = self.mask(term(Field.EXPERIMENT, str(number)))
+            return mask, mask.nbytes
+
+        return self._cache.get((self.segment_id, f"experiment:{number}"), load)
 
     def mask_of(self, *positions: Positions) -> Mask:
         found = np.zeros(self.doc_count, dtype=np.bool_)
@@ -200,10 +220,10 @@ class Segment:
 
     def terms(self, low: bytes, high: bytes) -> Iterator[tuple[bytes, Positions]]:
         """Terms of a half-open range, ascending, with the documents that have them."""
-        for term, count, docs in self._range(
+        for each, count, docs in self._range(
             low, high, index_postings.c.doc_count, index_postings.c.docs
         ):
-            yield term, decode(count, docs)
+            yield each, decode(count, docs)
 
     def _range(self, low: bytes, high: bytes, *columns: Any) -> Iterator[Any]:
         query = (
@@ -218,8 +238,10 @@ class Segment:
         yield from self._connection.execute(query)
 
     def positions_of(self, seqs: NDArray[np.int64]) -> Positions:
-        """Where these versions are; those that are not here are left out."""
+        """Where these versions, ascending, are; those that are not here are left out."""
         own = self.column("seq")
+        low, high = np.searchsorted(seqs, (self.first_seq, self.last_seq + 1))
+        seqs = seqs[low:high]
         if not len(own) or not len(seqs):
             return np.empty(0, dtype=np.uint32)
         at = np.searchsorted(own, seqs)
