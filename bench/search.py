@@ -176,7 +176,12 @@ def ask_everything(bench: Bench) -> None:
                 lambda ask=question.ask: bench.check_filter(ask),
             )  # fmt: skip
     bench.measure("5", "one trace of 10 spans", TRACE_BAR_MS, lambda c, _f: _open(bench, c))
-    for metric, aggregation in (("trace_count", "COUNT"), ("total_tokens", "SUM")):
+    _ask_metrics(bench)
+    _ask_values(bench)
+
+
+def _ask_metrics(bench: Bench) -> None:
+    for metric, aggregation in (("trace_count", "COUNT"), ("span_total_tokens", "SUM")):
         by_model = _metric(metric, aggregation, ["model"])
         bench.measure(
             "6",
@@ -190,10 +195,36 @@ def ask_everything(bench: Bench) -> None:
         "6", "30 days by hour: trace_count", METRICS_BAR_MS,
         lambda _c, _f: by_hour, lambda: _check_hours(bench, by_hour),
     )  # fmt: skip
-    latency = _metric("latency", "P95", [], 3600)
-    bench.measure("6", "30 days by hour: latency P95", METRICS_BAR_MS, lambda _c, _f: latency)
-    cost = _metric("total_cost", "SUM", ["model"], 3600)
-    bench.measure("6", "30 days by model and hour: cost", METRICS_BAR_MS, lambda _c, _f: cost)
+    for metric, aggregation, dimensions in (
+        ("latency", "P95", []),
+        ("latency", "P95", ["model"]),
+        ("error_rate", "AVG", ["model"]),
+        ("span_total_cost", "SUM", ["model"]),
+    ):
+        call = _metric(metric, aggregation, dimensions, 3600)
+        name = f"30 days by {'model and ' if dimensions else ''}hour: {metric} {aggregation}"
+        bench.measure("6", name, METRICS_BAR_MS, lambda _c, _f, call=call: call)
+
+
+def _ask_values(bench: Bench) -> None:
+    """The facet rail beside a list, and the completion of a value being typed."""
+    rail = {"fields": ["status", "name", "model", "tool", "error", "tags.deploy", "span.name"]}
+    for name, filter in (("all traces", None), ("a filter", "status = 'ERROR'")):
+        body = rail | {"filter": filter, "experiment_ids": ["0"]}
+        call = Call("/api/v1/traces/facets", body)
+        bench.measure("facets", f"facets of {name}", VALUES_BAR_MS, lambda _c, _f, call=call: call)
+    bench.measure(
+        "facets", "completion of a user", VALUES_BAR_MS, lambda _c, f: _completion("user", f.user)
+    )
+    bench.measure(
+        "facets", "a total", VALUES_BAR_MS,
+        lambda _c, _f: Call("/api/v1/traces/count", {"filter": "error IS NOT NULL"}),
+    )  # fmt: skip
+
+
+def _completion(field: str, value: str) -> Call:
+    body = {"fields": [field], "prefix": value[:-2], "experiment_ids": ["0"]}
+    return Call("/api/v1/traces/facets", body)
 
 
 def _search(filter: str | None) -> Call:

@@ -3,7 +3,7 @@
 import itertools
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from tests.spans import START_NS, heads_of, make_span, public_id, write
 from tracelake.model.entities import AssessmentSource, SourceType
+from tracelake.model.errors import InvalidInput
 from tracelake.store.api import MetricQuery, NewAssessment
 from tracelake.store.index.follow import catch_up
 from tracelake.store.open import Store, open_store
@@ -72,7 +73,7 @@ def rows_of(store: Store, view: str) -> Iterator[Row]:
     while True:
         page = store.traces.find_traces(max_results=50, page_token=token)
         for info in page.traces:
-            trace = {
+            trace: Row = {
                 "experiment": info.experiment_id,
                 "trace_name": info.name,
                 "trace_status": str(info.state),
@@ -82,6 +83,8 @@ def rows_of(store: Store, view: str) -> Iterator[Row]:
                 "time_ns": info.request_time_ns,
             }
             usage, cost = info.token_usage, info.cost
+            heads = heads_of(store, info.trace_id)
+            trace["shared"] = {(head.name, head.model, head.tool) for head in heads}
             if view == "traces":
                 yield trace | {
                     "latency": info.execution_duration_ns,
@@ -93,7 +96,7 @@ def rows_of(store: Store, view: str) -> Iterator[Row]:
                 for told in info.assessments:
                     yield trace | {"assessment_name": told.name, "value": told.value}
             else:
-                for head in heads_of(store, info.trace_id):
+                for head in heads:
                     assert head.end_time_ns is not None
                     yield trace | {
                         "time_ns": head.start_time_ns,
@@ -101,6 +104,7 @@ def rows_of(store: Store, view: str) -> Iterator[Row]:
                         "error": str(head.status) == "ERROR",
                         "span_name": head.name,
                         "model": head.model,
+                        "tool": head.tool,
                         "total_tokens": head.token_usage.total_tokens if head.token_usage else None,
                         "total_cost": head.cost.total_cost if head.cost else None,
                     }
@@ -131,10 +135,20 @@ def expected(rows: list[Row], number: Callable[[Row], Any], query: MetricQuery) 
             bucket = month_of(row["time_ns"])
         elif query.bucket_seconds:
             bucket = time_ms - time_ms % (query.bucket_seconds * 1000)
-        key = (bucket, *(row[name] for name in query.dimensions))
-        groups.setdefault(key, []).append(value)
+        for known in told_by_spans(row, query.dimensions):
+            key = (bucket, *((row | known)[name] for name in query.dimensions))
+            groups.setdefault(key, []).append(value)
     told = [(key, [aggregate(n, some) for n in query.aggregations]) for key, some in groups.items()]
     return sorted(told, key=lambda item: [(part is not None, part) for part in item[0]])
+
+
+def told_by_spans(row: Row, dimensions: Sequence[str]) -> list[Row]:
+    """What a trace's row has of its spans' dimensions: once every distinct set of values."""
+    names = [name for name in dimensions if name in SHARED and name not in row]
+    values = {tuple(span[SHARED.index(name)] for name in names) for span in row["shared"]}
+    if len(values) > 1:
+        values.discard((None,) * len(names))
+    return [dict(zip(names, some, strict=True)) for some in values]
 
 
 def aggregate(name: str, values: list[float]) -> float:
@@ -178,13 +192,14 @@ RANGE = (
     START_NS // 1_000_000 // 3_600_000 * 3_600_000 + 5 * 3_600_000,
     START_NS // 1_000_000 + 123_456_789,
 )
+SHARED = ("span_name", "model", "tool")
 ALL = ("COUNT", "SUM", "AVG", "MIN", "MAX", "P50", "P95", "P0", "P100")
 
 
 def queries() -> Iterator[MetricQuery]:
     chance = random.Random(3)
-    for metric, (view, _) in METRICS.items():
-        own = ["span_name", "model"] if view == "spans" else []
+    for metric in METRICS:
+        own = [] if metric in ("total_tokens", "total_cost") else list(SHARED)
         names = ["experiment", "trace_name", "trace_status", "user", "tag.env", "session", *own]
         counts = metric.endswith("count")
         for aggregations, bucket in itertools.product(
@@ -200,7 +215,8 @@ def queries() -> Iterator[MetricQuery]:
                 start_time_ms=start,
                 end_time_ms=end,
             )
-        for dimensions in ((), ("model",), ("experiment", "span_name")) if own else ():
+        fixed = (("model",), ("tool", "user"), ("experiment", "span_name"))
+        for dimensions in ((), *fixed) if own else ():
             yield MetricQuery(
                 metric, ALL[:1] if counts else ALL[:5], dimensions, bucket_seconds=3600
             )
@@ -253,3 +269,19 @@ def test_feedback_by_name_and_value(filled: Store) -> None:
         for p in filled.analytics.query_metric(query)
     }
     assert sum(told.values()) == sum(n % 4 == 2 for n in range(6, TRACES, 6))
+
+
+def test_feedback_by_model(filled: Store) -> None:
+    """Each assessment counts once for every model that its trace called."""
+    query = MetricQuery("assessment_count", ("COUNT",), ("model",))
+    wanted: dict[str | None, int] = {}
+    for row in rows_of(filled, "assessments"):
+        for known in told_by_spans(row, ("model",)):
+            wanted[known["model"]] = wanted.get(known["model"], 0) + 1
+    told = {p.dimensions["model"]: p.values["COUNT"] for p in filled.analytics.query_metric(query)}
+    assert told == wanted
+
+
+def test_what_a_trace_took_is_not_told_of_each_of_its_models(filled: Store) -> None:
+    with pytest.raises(InvalidInput, match="use span_total_cost"):
+        filled.analytics.query_metric(MetricQuery("total_cost", ("SUM",), ("model",)))

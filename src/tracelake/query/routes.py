@@ -233,7 +233,9 @@ def _analytics_routes(routes: APIRouter, analytics: Analytics) -> None:
     @routes.post("/metrics", response_model=shapes.DataPoints, tags=["analytics"])
     @requires(Permission.READ_TRACES)
     def query_metric(body: shapes.MetricSearch) -> JsonAnswer:
-        """Aggregates over matching traces, by time bucket and dimensions. Latency is in ms."""
+        """Aggregates over matching traces, by time bucket and dimensions. Latency is in ms.
+
+        By a dimension of spans, such as `model`, a trace counts once for each value it has."""
         points = analytics.query_metric(
             MetricQuery(
                 metric=body.metric,

@@ -60,12 +60,33 @@ class SegmentFrames:
         elif metric.column is not None:
             value = self._segment.column(metric.column)
             chosen = chosen & _is_there(value)
-        frame = Frame(
-            self._segment.column("start_ns"),
-            [self._of_docs(n) for n in range(len(self._dictionaries))],
-            value,
-        )
-        return frame.where(np.flatnonzero(chosen & _in_range(frame.time_ns, self._spec)))
+        times = self._segment.column("start_ns")
+        docs, shared = self._shared_dimensions(chosen & _in_range(times, self._spec))
+        dimensions = [
+            shared[n] if n in shared else self._of_docs(n)[docs]
+            for n in range(len(self._dictionaries))
+        ]
+        return Frame(times[docs], dimensions, None if value is None else value[docs])
+
+    def _shared_dimensions(self, chosen: Mask) -> tuple[Ints, dict[int, Ints]]:
+        """The chosen positions, one for every group of spans that a trace is told by; and for each
+        of these the codes of those dimensions, by number."""
+        numbers = [self._spec.dimensions.index(name) for name in self._spec.shared_dimensions]
+        if not numbers:
+            return np.flatnonzero(chosen), {}
+        codes = np.stack([self._of_shapes(n) for n in numbers], axis=1)
+        told, of_shape = np.unique(codes, axis=0, return_inverse=True)
+        masks = [np.zeros(len(chosen), dtype=np.bool_) for _ in told]
+        for group, (_, docs) in zip(of_shape.reshape(-1), self._segment.shapes(), strict=False):
+            masks[group][docs] = True
+        for n, some in enumerate(told):
+            if not some.any() and len(told) > 1:
+                masks[n] &= ~np.logical_or.reduce([m for at, m in enumerate(masks) if at != n])
+        positions = [np.flatnonzero(mask & chosen) for mask in masks]
+        sizes = [len(some) for some in positions]
+        return np.concatenate(positions), {
+            number: np.repeat(told[:, n], sizes) for n, number in enumerate(numbers)
+        }
 
     def of_spans(self, chosen: Mask) -> Frame:
         """The spans of the traces at the chosen positions, one row a span."""

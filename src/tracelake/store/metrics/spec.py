@@ -59,10 +59,11 @@ SPAN_DIMENSIONS: Final = ("span_name", "span_type", "span_status", "model", "pro
 ASSESSMENT_DIMENSIONS: Final = ("assessment_name", "assessment_value", "assessment_source")
 _COMPUTED: Final = ("mlflow.trace.tokenUsage", "mlflow.trace.cost", "mlflow.trace_schema.version")
 _OF_VIEW: Final = {
-    View.TRACES: (),
+    View.TRACES: SPAN_DIMENSIONS,
     View.SPANS: SPAN_DIMENSIONS,
-    View.ASSESSMENTS: ASSESSMENT_DIMENSIONS,
+    View.ASSESSMENTS: (*SPAN_DIMENSIONS, *ASSESSMENT_DIMENSIONS),
 }
+_SHARED_AMONG_SPANS: Final = ("input_tokens", "output_tokens", "tokens", "cost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,17 @@ class Spec:
     start_ns: int | None
     end_ns: int | None
 
+    @property
+    def shared_dimensions(self) -> tuple[str, ...]:
+        """Dimensions of spans that rows other than spans are told by.
+
+        A trace counts once in every group that one of its spans is in; in the group of spans
+        without any of these only where it has no other.
+        """
+        if self.metric.view is View.SPANS:
+            return ()
+        return tuple(name for name in self.dimensions if name in SPAN_DIMENSIONS)
+
 
 def spec_of(query: MetricQuery) -> Spec:
     """Raises InvalidInput that lists the valid words."""
@@ -94,7 +106,7 @@ def spec_of(query: MetricQuery) -> Spec:
     if len(query.dimensions) > _MOST_DIMENSIONS:
         raise InvalidInput(f"dimensions: at most {_MOST_DIMENSIONS}")
     for name in query.dimensions:
-        _check_dimension(name, metric.view)
+        _check_dimension(name, query.metric, metric)
     hidden = (metric.distinct,) if metric.distinct else ()
     return Spec(
         metric,
@@ -108,8 +120,12 @@ def spec_of(query: MetricQuery) -> Spec:
     )
 
 
-def _check_dimension(name: str, view: View) -> None:
-    allowed = (*TRACE_DIMENSIONS, *_OF_VIEW[view])
+def _check_dimension(name: str, asked: str, metric: Metric) -> None:
+    is_of_spans = name in SPAN_DIMENSIONS
+    if is_of_spans and metric.view is View.TRACES and metric.column in _SHARED_AMONG_SPANS:
+        # Each of its models would be told the whole of what a trace took.
+        raise InvalidInput(f"dimension {name!r}: {asked} is of whole traces; use span_{asked}")
+    allowed = (*TRACE_DIMENSIONS, *_OF_VIEW[metric.view])
     if name in allowed:
         return
     for prefix in (TAG, METADATA):
@@ -117,7 +133,7 @@ def _check_dimension(name: str, view: View) -> None:
         if name.startswith(prefix) and key and key not in _COMPUTED:
             return
     raise InvalidInput(
-        f"dimension {name!r}: for a metric of {view.value} use one of {', '.join(allowed)}, "
+        f"dimension {name!r}: for a metric of {metric.view.value} use one of {', '.join(allowed)}, "
         "tag.<key>, metadata.<key>"
     )
 

@@ -48,6 +48,9 @@ _NUMBERS: Final[dict[str, Callable[[AnyRow], float | None]]] = {
 }
 
 
+_Values = tuple[str | None, ...]
+
+
 class TableFrames:
     """Makes frames of trace rows, for one query."""
 
@@ -58,13 +61,28 @@ class TableFrames:
 
     def of(self, rows: Sequence[AnyRow]) -> Frame:
         """The frame of some traces: of themselves, their spans or their assessments."""
+        shared = self._shared_values(rows)
         match self._spec.metric.view:
             case View.TRACES:
-                return self._frame((row, row) for row in rows)
+                return self._frame(((row, row) for row in rows), shared)
             case View.SPANS:
-                return self._frame(self._joined(rows, spans, spans.c.trace_key))
+                return self._frame(self._joined(rows, spans, spans.c.trace_key), shared)
             case View.ASSESSMENTS:
-                return self._frame(self._joined(rows, assessments, assessments.c.trace_key))
+                pairs = self._joined(rows, assessments, assessments.c.trace_key)
+                return self._frame(pairs, shared)
+
+    def _shared_values(self, rows: Sequence[AnyRow]) -> dict[int, set[_Values]]:
+        """By trace, the values that its spans have of the shared dimensions."""
+        names = self._spec.shared_dimensions
+        if not names:
+            return {}
+        found: dict[int, set[_Values]] = {row.trace_key: set() for row in rows}
+        for trace, span in self._joined(rows, spans, spans.c.trace_key):
+            found[trace.trace_key].add(tuple(_SPAN[name](span) for name in names))
+        for values in found.values():
+            if len(values) != 1:
+                values.discard((None,) * len(names))
+        return found
 
     def _joined(
         self, rows: Sequence[AnyRow], table: Any, key: Any
@@ -78,8 +96,11 @@ class TableFrames:
             for row in self._connection.execute(query):
                 yield by_key[row.trace_key], row
 
-    def _frame(self, pairs: Iterable[tuple[AnyRow, AnyRow]]) -> Frame:
+    def _frame(
+        self, pairs: Iterable[tuple[AnyRow, AnyRow]], shared: dict[int, set[_Values]]
+    ) -> Frame:
         """A frame of rows, each beside the row of its trace."""
+        shared_names = self._spec.shared_dimensions
         times: list[int] = []
         numbers: list[float] = []
         told: list[list[str | None]] = [[] for _ in self._dictionaries]
@@ -89,10 +110,13 @@ class TableFrames:
             number = self._number(row)
             if number is None or not self._is_wanted(time_ns, row):
                 continue
-            times.append(time_ns)
-            numbers.append(number)
-            for values, name in zip(told, self._spec.dimensions, strict=True):
-                values.append(_dimension(name, trace, row))
+            for some in shared.get(trace.trace_key, ((),)):
+                known = dict(zip(shared_names, some, strict=True))
+                times.append(time_ns)
+                numbers.append(number)
+                for values, name in zip(told, self._spec.dimensions, strict=True):
+                    is_known = name in known
+                    values.append(known[name] if is_known else _dimension(name, trace, row))
         is_whole = self._spec.metric.column not in ("cost", "value")
         value = np.array(numbers, dtype=np.int64 if is_whole else np.float64)
         return Frame(

@@ -206,6 +206,8 @@ export interface paths {
         /**
          * Query Metric
          * @description Aggregates over matching traces, by time bucket and dimensions. Latency is in ms.
+         *
+         *     By a dimension of spans, such as `model`, a trace counts once for each value it has.
          */
         post: operations["query_metric_api_v1_metrics_post"];
         delete?: never;
