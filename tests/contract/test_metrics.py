@@ -14,6 +14,7 @@ from tracelake.model.entities import AssessmentSource, SourceType
 from tracelake.model.errors import InvalidInput
 from tracelake.store.api import MetricQuery, NewAssessment
 from tracelake.store.index.follow import catch_up
+from tracelake.store.metrics.values import value_number, value_text
 from tracelake.store.open import Store, open_store
 
 HOUR_NS = 3_600_000_000_000
@@ -58,6 +59,12 @@ def filled(
             value: Any = (True, "no", 0.5, "great", [1])[n // 6 % 5]
             source = AssessmentSource(SourceType.HUMAN)
             store.assessments.add(public_id(n), NewAssessment("good", "feedback", value, source))
+        if n % 9 == 0:
+            judge = AssessmentSource(SourceType.LLM_JUDGE)
+            for value in (0.25, 0.25, LONG, {"grade": "é"}, None, 3):
+                store.assessments.add(
+                    public_id(n), NewAssessment(LONG[:200], "expectation", value, judge)
+                )
     if request.param == "index":
         catch_up(store.indexer)
     yield store
@@ -94,7 +101,12 @@ def rows_of(store: Store, view: str) -> Iterator[Row]:
                 }
             elif view == "assessments":
                 for told in info.assessments:
-                    yield trace | {"assessment_name": told.name, "value": told.value}
+                    yield trace | {
+                        "assessment_name": told.name,
+                        "assessment_value": value_text(told.value),
+                        "assessment_source": str(told.source.source_type),
+                        "value": value_number(told.value),
+                    }
             else:
                 for head in heads:
                     assert head.end_time_ns is not None
@@ -181,6 +193,8 @@ METRICS: dict[str, tuple[str, Callable[[Row], Any]]] = {
     "latency": ("traces", milliseconds),
     "total_tokens": ("traces", lambda row: row["total_tokens"]),
     "total_cost": ("traces", lambda row: row["total_cost"]),
+    "assessment_count": ("assessments", lambda row: 1),
+    "assessment_value": ("assessments", lambda row: row["value"]),
     "span_count": ("spans", lambda row: 1),
     "span_error_count": ("spans", lambda row: 1 if row["error"] else None),
     "span_error_rate": ("spans", lambda row: int(row["error"])),
@@ -198,8 +212,10 @@ ALL = ("COUNT", "SUM", "AVG", "MIN", "MAX", "P50", "P95", "P0", "P100")
 
 def queries() -> Iterator[MetricQuery]:
     chance = random.Random(3)
-    for metric in METRICS:
+    for metric, (view, _) in METRICS.items():
         own = [] if metric in ("total_tokens", "total_cost") else list(SHARED)
+        if view == "assessments":
+            own += ["assessment_name", "assessment_value", "assessment_source"]
         names = ["experiment", "trace_name", "trace_status", "user", "tag.env", "session", *own]
         counts = metric.endswith("count")
         for aggregations, bucket in itertools.product(
@@ -223,7 +239,7 @@ def queries() -> Iterator[MetricQuery]:
 
 
 def test_metrics_equal_the_raw_computation(filled: Store) -> None:
-    rows = {view: list(rows_of(filled, view)) for view in ("traces", "spans")}
+    rows = {view: list(rows_of(filled, view)) for view in ("traces", "spans", "assessments")}
     for query in queries():
         view, number = METRICS[query.metric]
         wanted = expected(rows[view], number, query)
@@ -257,16 +273,19 @@ def test_users_are_counted_once_a_group(filled: Store) -> None:
 
 
 def test_feedback_by_name_and_value(filled: Store) -> None:
-    (count,) = filled.analytics.query_metric(MetricQuery("assessment_count", ("COUNT",)))
+    query = MetricQuery("assessment_count", ("COUNT",), ("assessment_name",))
+    count, _judged = filled.analytics.query_metric(query)
     assert count.values == {"COUNT": (TRACES - 1) // 6}
     query = MetricQuery("assessment_value", ("COUNT", "AVG"), ("assessment_name",))
-    (value,) = filled.analytics.query_metric(query)
+    value, _judged = filled.analytics.query_metric(query)
     # Of 19: true three times, "no" four, 0.5 four; the others are no numbers.
     assert value.values == {"COUNT": 11, "AVG": pytest.approx(5 / 11)}
-    query = MetricQuery("assessment_count", ("COUNT",), ("assessment_value",), filter="user = 'u2'")
+    dimensions = ("assessment_name", "assessment_value")
+    query = MetricQuery("assessment_count", ("COUNT",), dimensions, filter="user = 'u2'")
     told = {
         p.dimensions["assessment_value"]: p.values["COUNT"]
         for p in filled.analytics.query_metric(query)
+        if p.dimensions["assessment_name"] == "good"
     }
     assert sum(told.values()) == sum(n % 4 == 2 for n in range(6, TRACES, 6))
 

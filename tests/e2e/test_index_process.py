@@ -1,11 +1,14 @@
 """The server's index process: it follows what comes, and is replaced when it dies."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import psutil
+from sqlalchemy import text
 
 from tests.conftest import RunningServer, start_server
 from tests.spans import make_request, make_span
@@ -71,3 +74,26 @@ def test_it_ends_with_a_server_that_is_killed(tmp_path: Path) -> None:
     server.process.kill()
     server.process.wait()
     process.wait(20)
+
+
+def test_it_is_built_again_when_asked(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'tracelake.db'}"
+    command = [sys.executable, "-m", "tracelake", "index", "--rebuild", "--store-url", url]
+    server = start_server(tmp_path, url)
+    try:
+        send(server, 1, 40)
+        store = open_store(url)
+        wait_until(lambda: store.indexer.lag("text") == 0)
+        refused = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert refused.returncode == 1
+        assert "Stop the server that uses this store" in refused.stderr
+    finally:
+        stop(server)
+    with store.database.write() as connection:
+        connection.execute(text("DELETE FROM index_postings"))
+    assert not store.traces.find_traces(filter="name = 'call 1'").traces
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (built.returncode, built.stdout) == (0, "The index is up to date.\n")
+    assert store.indexer.lag("text") == 0
+    assert len(store.traces.find_traces(filter="name = 'call 1'").traces) == 14
+    store.close()

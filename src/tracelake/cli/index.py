@@ -25,6 +25,9 @@ def add_parser(commands: Commands) -> None:
         action="store_true",
         help="go on until told to stop, or until standard input ends (the server does this)",
     )
+    parser.add_argument(
+        "--rebuild", action="store_true", help="forget the index first, and build it again"
+    )
     parser.set_defaults(run=run)
 
 
@@ -32,18 +35,22 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings({name: getattr(arguments, name) for name in _SETTINGS})
     settings.require_store()
     from tracelake.server.logs import log_to_stderr
-    from tracelake.store.index.follow import catch_up, follow
+    from tracelake.store.index.follow import catch_up, follow, keeping_lease
     from tracelake.store.open import open_store
 
     log_to_stderr(settings.log_level)
     os.nice(_NICENESS)
     store = open_store(settings.store_url)
+    holder = f"index-{os.getpid()}-{os.urandom(4).hex()}"
     try:
         if arguments.follow:
-            stop = _stopped_from_outside()
-            follow(store.indexer, store.leases, f"index-{os.getpid()}-{os.urandom(4).hex()}", stop)
+            follow(store.indexer, store.leases, holder, _stopped_from_outside())
         else:
-            catch_up(store.indexer)
+            with keeping_lease(store.leases, holder):
+                if arguments.rebuild:
+                    store.indexer.forget_everything()
+                catch_up(store.indexer)
+            print("The index is up to date.")
     finally:
         store.close()
     return 0

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from tracelake.model.errors import InvalidInput
 from tracelake.model.filters.parse import parse_filter
@@ -15,7 +15,7 @@ from tracelake.model.filters.tree import Node
 from tracelake.store.api import Facet, FacetQuery, FacetValue, Total
 from tracelake.store.compile import Compiled, Compiler
 from tracelake.store.database import Database
-from tracelake.store.finder import experiment_numbers, in_experiments, infos_of, passes
+from tracelake.store.finder import beyond_index, experiment_numbers, infos_of, passes
 from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.docs import Mask
 from tracelake.store.index.facts import Facts
@@ -227,13 +227,12 @@ def _tail(
     numbers: Sequence[int] | None,
     query: FacetQuery,
 ) -> Sequence[AnyRow]:
-    chosen = select(traces).where(traces.c.seq > facts_seq, compiled.condition)
+    chosen = beyond_index(facts_seq, compiled.condition, numbers)
     if query.start_time_ms is not None:
         chosen = chosen.where(traces.c.start_ns + 0 >= query.start_time_ms * _MS)
     if query.end_time_ms is not None:
         chosen = chosen.where(traces.c.start_ns + 0 < query.end_time_ms * _MS)
-    chosen = in_experiments(chosen, numbers).order_by(traces.c.seq.desc()).limit(_MOST_IN_TAIL)
-    return connection.execute(chosen).all()
+    return connection.execute(chosen.order_by(traces.c.seq.desc()).limit(_MOST_IN_TAIL)).all()
 
 
 def _matching(connection: Connection, tree: Node, rows: Sequence[AnyRow]) -> list[AnyRow]:

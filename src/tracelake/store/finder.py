@@ -132,6 +132,15 @@ def _page(
     return found, None
 
 
+def beyond_index(facts_seq: int, condition: Any, numbers: Sequence[int] | None) -> AnySelect:
+    """The traces of experiments that the index does not know yet and that meet a condition."""
+    query = select(traces).where(traces.c.seq > facts_seq, condition)
+    if numbers is None:
+        return query
+    # The sum with 0 keeps SQLite from walking whole experiments: this is a short range of `seq`.
+    return query.where((traces.c.experiment_id + 0).in_(numbers))
+
+
 def _judge(
     connection: Connection, tree: Node, row: AnyRow, info: TraceInfo, known: Known
 ) -> tuple[bool, bool]:
@@ -238,15 +247,10 @@ def _tail(
     compiled: Compiled,
     after: tuple[int, bytes] | None,
 ) -> Iterator[Candidate]:
-    # Sums with 0 keep SQLite from walking the index of times: the tail is a short range of `seq`.
+    # The sum with 0 keeps SQLite from walking the index of times.
     start_ns: ColumnElement[int] = traces.c.start_ns + 0
-    query = (
-        select(traces, *search.order.columns())
-        .where(traces.c.seq > facts_seq, compiled.condition)
-        .order_by(start_ns.desc(), traces.c.trace_id)
-    )
-    if search.experiment_ids is not None:
-        query = query.where((traces.c.experiment_id + 0).in_(search.experiment_ids))
+    query = beyond_index(facts_seq, compiled.condition, search.experiment_ids)
+    query = query.add_columns(*search.order.columns()).order_by(start_ns.desc(), traces.c.trace_id)
     while True:
         page = query
         if after is not None:

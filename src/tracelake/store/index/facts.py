@@ -1,7 +1,7 @@
 """What the index says of a trace: its terms and its numbers."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -126,18 +126,22 @@ class Facts:
                 assessments.c.kind,
                 assessments.c.name,
                 assessments.c.value,
+                assessments.c.source_type,
                 assessments.c.assessment_metadata,
             ).where(assessments.c.trace_key.in_(keys), assessments.c.valid)
-            for key, kind, name, value, told in connection.execute(query):
+            times: Counter[tuple[int, Field, str, str, str]] = Counter()
+            for key, kind, name, value, source, told in connection.execute(query):
                 position = by_key[key]
                 row, (field, of_session) = self._rows[position], ASSESSMENT_FIELDS[kind]
                 self._positions[term(field, name)].append(position)
-                self._positions[term(field, name, value_part(value))].append(position)
+                times[position, field, name, value_part(value), source] += 1
                 session = told.get(SESSION_KEY)
                 if session is not None and session == row.session_id and of_session is not None:
                     experiment = str(row.experiment_id)
                     found = term(of_session, name, value_part(value), session, experiment)
                     self._positions[found].append(position)
+            for (position, field, *parts), count in times.items():
+                self._positions[term(field, *parts, str(count))].append(position)
 
 
 def shape_term(shape: Sequence[str | None]) -> bytes:
@@ -158,6 +162,20 @@ def value_part(value: JsonValue) -> str:
             return "0"
         case _:
             return f"j{json.dumps(value)}"
+
+
+def value_of_part(part: str) -> JsonValue:
+    """The value of a part of a term that is not cut."""
+    kind, rest = part[:1], part[1:]
+    match kind:
+        case "b":
+            return rest == "1"
+        case "n" | "j":
+            return json.loads(rest)
+        case "s":
+            return rest
+        case _:
+            return None
 
 
 def numbers_of(rows: Sequence[AnyRow]) -> dict[str, Column]:

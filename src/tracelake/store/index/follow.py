@@ -3,10 +3,11 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Final
 
-from tracelake.model.errors import TracelakeError
+from tracelake.model.errors import Conflict, TracelakeError
 from tracelake.store.api import Leases
 from tracelake.store.index.facts import FACTS
 from tracelake.store.index.indexer import Indexer
@@ -41,6 +42,30 @@ def follow(indexer: Indexer, leases: Leases, holder: str, stop: threading.Event)
             _log.warning("indexing is tried again: %s", error)
             stop.wait(_AFTER_ERROR_S)
     leases.release(LEASE, holder)
+
+
+@contextmanager
+def keeping_lease(leases: Leases, holder: str) -> Generator[None]:
+    """Hold the index lease meanwhile. Raises Conflict while another process has it."""
+    if not leases.acquire(LEASE, holder, _LEASE_S):
+        raise Conflict(
+            "another process keeps this index up to date. Stop the server that uses this store, "
+            f"and wait {_LEASE_S:g} seconds"
+        )
+    ended = threading.Event()
+
+    def renew() -> None:
+        while not ended.wait(_RENEW_S):
+            leases.acquire(LEASE, holder, _LEASE_S)
+
+    renewing = threading.Thread(target=renew, name="lease", daemon=True)
+    renewing.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        renewing.join()
+        leases.release(LEASE, holder)
 
 
 def catch_up(indexer: Indexer) -> None:

@@ -6,7 +6,7 @@ One process does this for a database, the holder of the lease; see `server/backg
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from tracelake.store.database import Database
 from tracelake.store.index.cache import ColumnCache
@@ -16,7 +16,7 @@ from tracelake.store.index.merge import due, merged, worn
 from tracelake.store.index.segments import NewSegment, Posting, SegmentWriter, advance
 from tracelake.store.index.text import TEXT, Texts, changed_texts
 from tracelake.store.index.view import IndexView, Segment
-from tracelake.store.schema import counters, stale_versions
+from tracelake.store.schema import counters, index_columns, index_segments, stale_versions
 
 _FACTS_A_STEP: Final = 4096
 _TEXTS_A_STEP: Final = 4096
@@ -96,6 +96,18 @@ class Indexer:
         for segment_id in new.replaces:
             self._writer.remove(segment_id)
         return True
+
+    def forget_everything(self) -> None:
+        """Empty both indexes. Until they are built again, searches look at the tables."""
+        with self._database.write() as connection:
+            connection.execute(delete(index_segments))
+            connection.execute(delete(index_columns))
+            connection.execute(
+                update(counters)
+                .where(counters.c.name.in_(["indexed_facts", "indexed_text"]))
+                .values(value=0)
+            )
+        self.sweep()
 
     def sweep(self) -> None:
         """Remove what an earlier run left half-written."""

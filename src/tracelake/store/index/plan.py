@@ -4,7 +4,6 @@ What the index cannot tell widens the first set and narrows the second; `evaluat
 documents between the two.
 """
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,7 +14,7 @@ from tracelake.model.filters.evaluate import compare, value_matches
 from tracelake.model.filters.tree import And, Clause, Entity, Node, Not, OnSpan, Op, Or
 from tracelake.store.index.columns import NO_NUMBER, Column
 from tracelake.store.index.docs import Mask, Positions
-from tracelake.store.index.facts import ASSESSMENT_FIELDS
+from tracelake.store.index.facts import ASSESSMENT_FIELDS, value_of_part
 from tracelake.store.index.hits import TextHits
 from tracelake.store.index.sessions import SessionAssessment, SessionAssessments
 from tracelake.store.index.terms import (
@@ -168,7 +167,7 @@ class SegmentPlan:
         if clause.op is Op.IS_NOT_NULL:
             found = Bounds.exactly(self._segment.mask(present))
         else:
-            found = self._where(present, lambda part: _judge_value(clause, part))
+            found = self._where(present, lambda part: _judge_value(clause, part), 1)
         for told in self._told.of_sessions(of_session, clause.key):
             always = clause.op is Op.IS_NOT_NULL
             verdict = True if always else _judge_value(clause, told.value_part)
@@ -202,12 +201,14 @@ class SegmentPlan:
             case _:
                 return self._where(present, lambda part: _judge(clause, part))
 
-    def _where(self, present: bytes, verdict_of: Callable[[str], bool | None]) -> Bounds:
-        """A question that every value there is answers for itself."""
+    def _where(
+        self, present: bytes, verdict_of: Callable[[str], bool | None], part: int = -1
+    ) -> Bounds:
+        """A question that every value there is, as a part of terms, answers for itself."""
         found: list[Positions] = []
         unsure: list[Positions] = []
         for each, docs in self._segment.terms(*range_of(present)):
-            verdict = verdict_of(parts_of(each)[-1])
+            verdict = verdict_of(parts_of(each)[part])
             if verdict is None:
                 unsure.append(docs)
             elif verdict:
@@ -337,21 +338,8 @@ def _judge(clause: Clause, part: str | None) -> bool | None:
 
 
 def _judge_value(clause: Clause, part: str) -> bool | None:
-    """One comparison with an assessment's value, as `facts.assessment_term` wrote it."""
-    kind, rest = part[:1], part[1:]
-    match kind:
-        case "0":
-            return value_matches(clause, None)
-        case "b":
-            return value_matches(clause, rest == "1")
-        case "n":
-            return value_matches(clause, json.loads(rest))
-        case "s" if not is_cut(part):
-            return value_matches(clause, rest)
-        case "j" if not is_cut(part):
-            return value_matches(clause, json.loads(rest))
-        case _:
-            return None
+    """One comparison with an assessment's value, as a part of its term."""
+    return None if is_cut(part) else value_matches(clause, value_of_part(part))
 
 
 def _judge_shape(node: Node, shape: Shape) -> bool | None:

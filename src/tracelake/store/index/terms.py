@@ -30,6 +30,7 @@ class Field(Enum):
     ERROR = b"x"
     """What went wrong in a span."""
     FEEDBACK = b"f"
+    """An assessment: its name, value and source, and how many alike the trace has."""
     EXPECTATION = b"g"
     ISSUE = b"i"
     SESSION_FEEDBACK = b"F"

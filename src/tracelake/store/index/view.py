@@ -150,6 +150,20 @@ class Segment:
 
         return self._cache.get((self.segment_id, "shapes"), load)
 
+    def assessments(self) -> list[tuple[list[str], Positions]]:
+        """The name, value, source and number of assessments that are alike, and who has them."""
+
+        def load() -> tuple[list[tuple[list[str], Positions]], int]:
+            found = [
+                (parts_of(each), docs)
+                for field in (Field.EXPECTATION, Field.FEEDBACK, Field.ISSUE)
+                for each, docs in self.terms(*range_of(field.value))
+                if each.count(b"\0") > 1
+            ]
+            return found, sum(_TERM_BYTES + docs.nbytes for _, docs in found)
+
+        return self._cache.get((self.segment_id, "assessments"), load)
+
     def docs(self, term: bytes) -> Positions:
         """The documents that have a term."""
         row = self._connection.execute(

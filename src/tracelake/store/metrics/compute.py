@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from tracelake.model.filters.tree import EVERYTHING, Node
 from tracelake.store.api import MetricPoint, MetricQuery
 from tracelake.store.compile import Compiled
-from tracelake.store.finder import in_experiments, infos_of, passes
+from tracelake.store.finder import beyond_index, infos_of, passes
 from tracelake.store.index.docs import Mask
 from tracelake.store.index.search import in_experiments_mask, matches_by_segment
 from tracelake.store.index.view import IndexView, Segment
@@ -26,7 +26,7 @@ from tracelake.store.metrics.segment_frames import SegmentFrames, can_be_taken_a
 from tracelake.store.metrics.spec import Spec, View
 from tracelake.store.metrics.table_frames import TableFrames
 from tracelake.store.rows import AnyRow, AnySelect
-from tracelake.store.schema import assessments, traces
+from tracelake.store.schema import traces
 
 _BATCH: Final = 2000
 
@@ -62,19 +62,19 @@ class MetricRun:
         return self._told(query, joined)
 
     def _groups(self) -> Iterator[Groups]:
-        if self._spec.metric.view is View.ASSESSMENTS:
-            assessed = select(assessments.c.trace_key).where(assessments.c.valid)
-            query = select(traces).where(traces.c.trace_key.in_(assessed))
-            yield from self._of_tables(query)
-            return
         for segment, chosen in self._chosen():
             frames = SegmentFrames(self._connection, segment, self._spec, self._dictionaries)
-            if self._spec.metric.view is View.TRACES:
-                yield group(frames.of_traces(chosen), self._spec)
-            else:
-                for frame in self._of_spans(frames, segment, chosen):
-                    yield group(frame, self._spec)
-        yield from self._of_tables(select(traces).where(traces.c.seq > self._view.facts_seq))
+            match self._spec.metric.view:
+                case View.TRACES:
+                    yield group(frames.of_traces(chosen), self._spec)
+                case View.ASSESSMENTS:
+                    yield group(frames.of_assessments(chosen), self._spec)
+                case View.SPANS:
+                    for frame in self._of_spans(frames, segment, chosen):
+                        yield group(frame, self._spec)
+        yield from self._of_tables(
+            beyond_index(self._view.facts_seq, self._compiled.condition, self._experiments)
+        )
 
     def _of_spans(self, frames: SegmentFrames, segment: Segment, chosen: Mask) -> Iterator[Frame]:
         """The spans of a segment; of all of them, as sums without those of traces that are gone."""
@@ -106,7 +106,6 @@ class MetricRun:
         return found
 
     def _of_tables(self, query: AnySelect) -> Iterator[Groups]:
-        query = in_experiments(query.where(self._compiled.condition), self._experiments)
         query = query.order_by(traces.c.seq)
         frames = TableFrames(self._connection, self._spec, self._dictionaries)
         after = 0

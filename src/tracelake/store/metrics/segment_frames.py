@@ -7,14 +7,23 @@ import numpy as np
 from sqlalchemy import Connection, select
 
 from tracelake.store.index.columns import NO_NUMBER, Column
-from tracelake.store.index.docs import Mask
+from tracelake.store.index.docs import Mask, Positions
+from tracelake.store.index.facts import value_of_part, value_part
 from tracelake.store.index.span_numbers import HOUR_NS
 from tracelake.store.index.terms import Field, is_cut, shorten, term
 from tracelake.store.index.view import Segment
 from tracelake.store.metrics.frames import Dictionary, Frame, Ints
-from tracelake.store.metrics.spec import METADATA, SPAN_DIMENSIONS, TAG, Spec, View
+from tracelake.store.metrics.spec import (
+    ASSESSMENT_DIMENSIONS,
+    METADATA,
+    SPAN_DIMENSIONS,
+    TAG,
+    Spec,
+    View,
+)
+from tracelake.store.metrics.values import value_number, value_text
 from tracelake.store.rows import AnyRow, trace_of
-from tracelake.store.schema import spans, traces
+from tracelake.store.schema import assessments, spans, traces
 
 _FIELDS: Final = {
     "experiment": Field.EXPERIMENT,
@@ -60,31 +69,68 @@ class SegmentFrames:
         elif metric.column is not None:
             value = self._segment.column(metric.column)
             chosen = chosen & _is_there(value)
-        times = self._segment.column("start_ns")
-        docs, shared = self._shared_dimensions(chosen & _in_range(times, self._spec))
-        dimensions = [
-            shared[n] if n in shared else self._of_docs(n)[docs]
-            for n in range(len(self._dictionaries))
-        ]
-        return Frame(times[docs], dimensions, None if value is None else value[docs])
+        docs = np.flatnonzero(chosen & _in_range(self._segment.column("start_ns"), self._spec))
+        return self._frame(docs, None if value is None else value[docs], {})
 
-    def _shared_dimensions(self, chosen: Mask) -> tuple[Ints, dict[int, Ints]]:
-        """The chosen positions, one for every group of spans that a trace is told by; and for each
-        of these the codes of those dimensions, by number."""
+    def of_assessments(self, chosen: Mask) -> Frame:
+        """The assessments of the traces at the chosen positions. Their time is their trace's."""
+        chosen = chosen & _in_range(self._segment.column("start_ns"), self._spec)
+        names = [name for name in self._spec.dimensions if name in ASSESSMENT_DIMENSIONS]
+        told: list[list[str | None]] = [[] for _ in names]
+        numbers: list[float] = []
+        found: list[Ints] = []
+        for parts, docs in self._segment.assessments():
+            number = 0.0
+            if self._spec.metric.column is not None:
+                of_value = None if is_cut(parts[1]) else value_number(value_of_part(parts[1]))
+                if of_value is None:
+                    continue
+                number = of_value
+            found.append(np.repeat(docs[chosen[docs]].astype(np.int64), int(parts[3])))
+            numbers.append(number)
+            for values, name in zip(told, names, strict=True):
+                values.append(self._of_assessment(name, parts, docs))
+        sizes = [len(docs) for docs in found]
+        own = {
+            self._spec.dimensions.index(name): np.repeat(
+                self._dictionaries[self._spec.dimensions.index(name)].codes(values), sizes
+            )
+            for name, values in zip(names, told, strict=True)
+        }
+        docs = np.concatenate([np.empty(0, dtype=np.int64), *found])
+        value = np.repeat(np.array(numbers, dtype=np.float64), sizes)
+        return self._frame(docs, None if self._spec.metric.column is None else value, own)
+
+    def _frame(self, docs: Ints, value: Any, own: dict[int, Ints]) -> Frame:
+        """A frame of rows that belong to the traces at `docs`. `own` has the codes of dimensions
+        that are not those of traces or spans, by number."""
+        rows, shared = self._shared_dimensions(docs)
+        dimensions: list[Ints] = []
+        for n in range(len(self._dictionaries)):
+            if n in shared:
+                dimensions.append(shared[n])
+            else:
+                dimensions.append(own[n][rows] if n in own else self._of_docs(n)[docs[rows]])
+        times = self._segment.column("start_ns")[docs[rows]]
+        return Frame(times, dimensions, None if value is None else value[rows])
+
+    def _shared_dimensions(self, docs: Ints) -> tuple[Ints, dict[int, Ints]]:
+        """Which of some rows to take, each once for every group that a span of its trace is in;
+        and the codes of the shared dimensions for each of these, by number."""
         numbers = [self._spec.dimensions.index(name) for name in self._spec.shared_dimensions]
         if not numbers:
-            return np.flatnonzero(chosen), {}
+            return np.arange(len(docs)), {}
         codes = np.stack([self._of_shapes(n) for n in numbers], axis=1)
         told, of_shape = np.unique(codes, axis=0, return_inverse=True)
-        masks = [np.zeros(len(chosen), dtype=np.bool_) for _ in told]
-        for group, (_, docs) in zip(of_shape.reshape(-1), self._segment.shapes(), strict=False):
-            masks[group][docs] = True
+        masks = [np.zeros(self._segment.doc_count, dtype=np.bool_) for _ in told]
+        for group, (_, found) in zip(of_shape.reshape(-1), self._segment.shapes(), strict=False):
+            masks[group][found] = True
         for n, some in enumerate(told):
             if not some.any() and len(told) > 1:
                 masks[n] &= ~np.logical_or.reduce([m for at, m in enumerate(masks) if at != n])
-        positions = [np.flatnonzero(mask & chosen) for mask in masks]
-        sizes = [len(some) for some in positions]
-        return np.concatenate(positions), {
+        rows = [np.flatnonzero(mask[docs]) for mask in masks]
+        sizes = [len(some) for some in rows]
+        return np.concatenate(rows), {
             number: np.repeat(told[:, n], sizes) for n, number in enumerate(numbers)
         }
 
@@ -201,6 +247,22 @@ class SegmentFrames:
             select(column).where(spans.c.trace_key == row.trace_key).distinct()
         )
         return next((each for each in told if each and shorten(each) == value), value)
+
+    def _of_assessment(self, name: str, parts: list[str], docs: Positions) -> str | None:
+        """What a term says of assessments; a part that is cut is read from one of them."""
+        part = parts[ASSESSMENT_DIMENSIONS.index(name)]
+        if not is_cut(part):
+            return value_text(value_of_part(part)) if name == "assessment_value" else part
+        row = self._row_of(int(docs[0]))
+        query = select(assessments.c.name, assessments.c.value).where(
+            assessments.c.trace_key == (None if row is None else row.trace_key),
+        )
+        for told in self._connection.execute(query):
+            if name == "assessment_value" and shorten(value_part(told.value)) == part:
+                return value_text(told.value)
+            if name == "assessment_name" and shorten(told.name) == part:
+                return told.name
+        return part
 
     def _row_of(self, doc: int) -> AnyRow | None:
         seq = int(self._segment.column("seq")[doc])

@@ -1,6 +1,5 @@
 """Rows of the tables as frames: those that no segment covers, and assessments."""
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from tracelake.store.metrics.spec import (
     Spec,
     View,
 )
+from tracelake.store.metrics.values import value_number, value_text
 from tracelake.store.rows import AnyRow, trace_of
 from tracelake.store.schema import assessments, spans
 
@@ -147,28 +147,6 @@ class TableFrames:
                 return value_number(row.value)
             case column:
                 return _NUMBERS[column](row)
-
-
-def value_number(value: Any) -> float | None:
-    """An assessment's value as a number: yes and true are 1, no and false 0, other words none."""
-    match value:
-        case bool():
-            return float(value)
-        case int() | float():
-            return float(value)
-        case str() if value.lower() in ("yes", "true"):
-            return 1.0
-        case str() if value.lower() in ("no", "false"):
-            return 0.0
-        case _:
-            return None
-
-
-def value_text(value: Any) -> str | None:
-    """An assessment's value as a dimension."""
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _dimension(name: str, trace: AnyRow, row: AnyRow) -> str | None:
