@@ -39,7 +39,9 @@ _RESOURCE_TAGS: Final = 64
 _PARSED_CHARS: Final = 4 * 1024 * 1024
 """Inputs and outputs up to this length are parsed to find the message that makes a preview."""
 _MAX_TIME_NS: Final = 2**63 - 1
-_NO_ID: Final = (b"", bytes(8))
+_ZERO_TRACE_ID: Final = bytes(16)
+_ZERO_SPAN_ID: Final = bytes(8)
+_NO_ID: Final = (b"", _ZERO_SPAN_ID)
 _NOT_TAGS: Final = ("telemetry.", "mlflow.", "process.", "host.", "os.", "service.instance.id")
 
 
@@ -138,15 +140,15 @@ class _PartBuilder:
 
 def _what_is_wrong(span: Span) -> tuple[str, str] | None:
     """Why a span cannot be stored: a word to count by, and what to tell its sender."""
-    if len(span.trace_id) != 16 or not any(span.trace_id):
+    if len(span.trace_id) != 16 or span.trace_id == _ZERO_TRACE_ID:
         return "trace_id", "trace_id must be 16 bytes that are not all zero"
-    if len(span.span_id) != 8 or not any(span.span_id):
+    if len(span.span_id) != 8 or span.span_id == _ZERO_SPAN_ID:
         return "span_id", "span_id must be 8 bytes that are not all zero"
     if len(span.parent_span_id) not in (0, 8):
         return "parent_span_id", "parent_span_id must be 8 bytes, or empty"
-    for time_ns in (span.start_time_unix_nano, span.end_time_unix_nano):
-        if time_ns > _MAX_TIME_NS:
-            return "time", f"{time_ns} ns is after the year 2262"
+    time_ns = max(span.start_time_unix_nano, span.end_time_unix_nano)
+    if time_ns > _MAX_TIME_NS:
+        return "time", f"{time_ns} ns is after the year 2262"
     return None
 
 

@@ -68,6 +68,10 @@ def parse_json_text(text: str) -> JsonValue:
 
 def to_text(value: AnyValue) -> str | None:
     """A value read as a word: a string without the quotes some clients wrap it in, or a number."""
+    # Nearly all are plain strings, and to ask which kind a value is costs as much as its content.
+    plain = value.string_value
+    if plain and plain[0] != '"':
+        return plain
     match value.WhichOneof("value"):
         case "string_value":
             text = value.string_value
@@ -89,6 +93,8 @@ def to_text(value: AnyValue) -> str | None:
 
 def to_count(value: AnyValue) -> int | None:
     """A token count: an int, a whole double, or either as text. None for anything else."""
+    if 0 < value.int_value < COUNT_LIMIT:
+        return value.int_value
     match value.WhichOneof("value"):
         case "int_value":
             number: float = value.int_value

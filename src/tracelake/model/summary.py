@@ -1,6 +1,6 @@
 """What a trace is, computed from the spans that are there: at once, or as more of them come."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -10,6 +10,10 @@ Amount = TypeVar("Amount", TokenUsage, Cost)
 
 _HAS_USAGE: Final = 1
 _HAS_COST: Final = 2
+_NOTHING_SAID: Final[tuple[str, str, int | None]] = ("", "", None)
+"""Name, status and end of a root that is not there."""
+_FEW: Final = 64
+"""So many spans are summarised at once by walking up from each, which costs half of adding them."""
 
 
 class SpanLike(Protocol):
@@ -47,12 +51,84 @@ class Summary:
     cost: Cost | None
 
 
-def summarise(spans: Iterable[SpanLike]) -> Summary:
-    """Summarise one trace from its spans: in any order, no two with the same id."""
-    running = RunningSummary()
+def summarise(spans: Collection[SpanLike]) -> Summary:
+    """Summarise one trace from its spans, at least one: in any order, no two with the same id."""
+    if len(spans) > _FEW:
+        running = RunningSummary()
+        for span in spans:
+            running.add(span)
+        return running.summary()
+    by_id = {span.span_id: span for span in spans}
+    root: SpanLike | None = None
+    usage: TokenUsage | None = None
+    cost: Cost | None = None
     for span in spans:
-        running.add(span)
-    return running.summary()
+        if span.parent_id is None and (root is None or _place(span) < _place(root)):
+            root = span
+        if span.usage is not None or span.cost is not None:
+            usage_above, cost_above = _amounts_above(span, by_id)
+            if span.usage is not None and not usage_above:
+                usage = span.usage if usage is None else usage + span.usage
+            if span.cost is not None and not cost_above:
+                cost = span.cost if cost is None else cost + span.cost
+    return _summary_of(
+        root=None if root is None else root.span_id,
+        root_said=_NOTHING_SAID if root is None else (root.name, root.status, root.end_ns),
+        start_ns=min(span.start_ns for span in spans),
+        end_ns=max(span.end_ns or 0 for span in spans),
+        span_count=len(spans),
+        error_count=sum(span.status == SpanStatus.ERROR for span in spans),
+        usage=usage,
+        cost=cost,
+    )
+
+
+def _place(span: SpanLike) -> tuple[int, bytes]:
+    return span.start_ns, span.span_id
+
+
+def _amounts_above(span: SpanLike, by_id: dict[bytes, SpanLike]) -> tuple[bool, bool]:
+    """Whether a span above this one has a usage, and whether one has a cost."""
+    has_usage = has_cost = False
+    at = by_id.get(span.parent_id) if span.parent_id is not None else None
+    # Parents may go in a circle, which a walk of so many steps has seen all of.
+    for _ in range(len(by_id)):
+        if at is None or at is span:
+            break
+        has_usage |= at.usage is not None
+        has_cost |= at.cost is not None
+        at = by_id.get(at.parent_id) if at.parent_id is not None else None
+    return has_usage, has_cost
+
+
+def _summary_of(
+    *,
+    root: bytes | None,
+    root_said: tuple[str, str, int | None],
+    start_ns: int,
+    end_ns: int,
+    span_count: int,
+    error_count: int,
+    usage: TokenUsage | None,
+    cost: Cost | None,
+) -> Summary:
+    name, status, root_end_ns = root_said
+    if root_end_ns is None:
+        state = TraceState.IN_PROGRESS
+    else:
+        state = TraceState.ERROR if status == SpanStatus.ERROR else TraceState.OK
+    return Summary(
+        state=state,
+        start_ns=start_ns,
+        # A span whose end precedes its start does not make a trace end before it begins.
+        end_ns=None if root_end_ns is None else max(start_ns, end_ns),
+        root_span_id=root,
+        root_name=None if root is None else name,
+        span_count=span_count,
+        error_count=error_count,
+        usage=usage,
+        cost=cost,
+    )
 
 
 class RunningSummary:
@@ -69,7 +145,7 @@ class RunningSummary:
         self._end_ns = 0
         self._error_count = 0
         self._root: tuple[int, bytes] | None = None
-        self._root_said: tuple[str, str, int | None] = ("", "", None)
+        self._root_said = _NOTHING_SAID
         self._parents: dict[bytes, bytes | None] = {}
         self._up: dict[bytes, tuple[bytes, int]] = {}
         """From a span to one above it, and what the spans on the way have, the lower end with
@@ -130,18 +206,11 @@ class RunningSummary:
 
     def summary(self) -> Summary:
         """Of the spans so far, at least one."""
-        name, status, end_ns = self._root_said
-        if end_ns is None:
-            state = TraceState.IN_PROGRESS
-        else:
-            state = TraceState.ERROR if status == SpanStatus.ERROR else TraceState.OK
-        return Summary(
-            state=state,
+        return _summary_of(
+            root=self._root[1] if self._root else None,
+            root_said=self._root_said,
             start_ns=self._start_ns,
-            # A span whose end precedes its start does not make a trace end before it begins.
-            end_ns=None if end_ns is None else max(self._start_ns, self._end_ns),
-            root_span_id=self._root[1] if self._root else None,
-            root_name=name if self._root else None,
+            end_ns=self._end_ns,
             span_count=len(self._parents),
             error_count=self._error_count,
             usage=self._usage.total(),

@@ -1,11 +1,12 @@
 """Read a span's attributes into the model: type, inputs, outputs, model, tokens, trace-level facts.
 
-A key of an earlier convention in `CONVENTIONS` wins over one of a later convention. The walk is one
-pass over the span's attributes with one dict lookup a key: it runs for every span of every request.
+A key of an earlier convention in `CONVENTIONS` wins over one of a later convention. This runs for
+every span of every request: where the facts are is worked out once for every set of keys.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -56,35 +57,16 @@ _ROLES: Final = (
     "session",
     "user",
 )
-(
-    _KIND,
-    _INPUTS,
-    _OUTPUTS,
-    _MODEL,
-    _PROVIDER,
-    _TOOL,
-    _ERROR_TYPE,
-    _ERROR_MESSAGE,
-    _INPUT_TOKENS,
-    _OUTPUT_TOKENS,
-    _TOTAL_TOKENS,
-    _CACHE_READ,
-    _CACHE_WRITE,
-    _USAGE,
-    _COST,
-    _SESSION,
-    _USER,
-) = range(len(_ROLES))
 
 
-def _index_keys() -> dict[str, tuple[int, int, Convention]]:
+def _index_keys() -> dict[str, tuple[str, int, Convention]]:
     """Attribute key to (role, rank, convention); a lower rank wins its role."""
     assert {f.name for f in fields(Convention)} >= set(_ROLES)
-    index: dict[str, tuple[int, int, Convention]] = {}
-    for role, name in enumerate(_ROLES):
+    index: dict[str, tuple[str, int, Convention]] = {}
+    for role in _ROLES:
         rank = 0
         for convention in CONVENTIONS:
-            keys: Keys = getattr(convention, name)
+            keys: Keys = getattr(convention, role)
             for key in keys:
                 index.setdefault(key, (role, rank, convention))
                 rank += 1
@@ -115,40 +97,77 @@ class SpanFacts:
     """The `mlflow.traceTag.` and `tracelake.trace.` attributes, under their whole keys."""
 
 
-def read_attributes(attributes: Iterable[KeyValue]) -> SpanFacts:
-    """The facts in one span's attributes."""
-    best: list[AnyValue | None] = [None] * len(_ROLES)
-    ranks = [10_000] * len(_ROLES)
-    facts = SpanFacts()
-    for pair in attributes:
-        key = pair.key
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Where in a list of attributes with certain keys the facts are: positions in the list."""
+
+    kinds: tuple[tuple[int, Convention], ...]
+    """Those that may tell the type; the first that does is believed."""
+    inputs: int | None
+    outputs: int | None
+    words: tuple[tuple[str, int], ...]
+    """With the field of `SpanFacts` that each fills."""
+    counts: tuple[int | None, ...]
+    """Input, output, total, cache read and cache write tokens; empty where there are none."""
+    usage: int | None
+    cost: int | None
+    of_trace: tuple[tuple[str, int], ...]
+    """With their keys."""
+
+
+_WORDS: Final = ("model", "provider", "tool", "error_type", "error_message", "session", "user")
+_COUNTS: Final = ("input_tokens", "output_tokens", "total_tokens", "cache_read", "cache_write")
+
+
+@lru_cache(maxsize=4096)
+def _plan_of(keys: tuple[str, ...]) -> _Plan:
+    """The spans of one place in a program have the same keys, so that this is rarely worked out."""
+    candidates: dict[str, list[tuple[int, int, Convention]]] = {}
+    for at, key in enumerate(keys):
         known = _KEYS.get(key)
         if known is not None:
             role, rank, convention = known
-            if rank < ranks[role]:
-                value = pair.value
-                if role == _KIND:
-                    span_type = _span_type(value, convention)
-                    if span_type is None:
-                        continue
-                    facts.span_type = span_type
-                best[role] = value
-                ranks[role] = rank
-        elif key.startswith(_PREFIXES):
-            text = to_text(pair.value)
-            if text is not None:
-                facts.trace_attributes[key] = text
-    facts.inputs = best[_INPUTS]
-    facts.outputs = best[_OUTPUTS]
-    facts.model = _word(best[_MODEL])
-    facts.provider = _word(best[_PROVIDER])
-    facts.tool = _word(best[_TOOL])
-    facts.error_type = _word(best[_ERROR_TYPE])
-    facts.error_message = _word(best[_ERROR_MESSAGE])
-    facts.session = _word(best[_SESSION])
-    facts.user = _word(best[_USER])
-    facts.usage = _usage(best)
-    facts.cost = _cost(best[_COST])
+            candidates.setdefault(role, []).append((rank, at, convention))
+    best = {role: min(found)[1] for role, found in candidates.items() if role != "kind"}
+    counts = tuple(best.get(name) for name in _COUNTS)
+    return _Plan(
+        kinds=tuple((at, convention) for _, at, convention in sorted(candidates.get("kind", ()))),
+        inputs=best.get("inputs"),
+        outputs=best.get("outputs"),
+        words=tuple((name, best[name]) for name in _WORDS if name in best),
+        counts=counts if any(at is not None for at in counts) else (),
+        usage=best.get("usage"),
+        cost=best.get("cost"),
+        of_trace=tuple(
+            (key, at)
+            for at, key in enumerate(keys)
+            if key not in _KEYS and key.startswith(_PREFIXES)
+        ),
+    )
+
+
+def read_attributes(attributes: Sequence[KeyValue]) -> SpanFacts:
+    """The facts in one span's attributes."""
+    plan = _plan_of(tuple([pair.key for pair in attributes]))
+    facts = SpanFacts()
+    for at, convention in plan.kinds:
+        span_type = _span_type(attributes[at].value, convention)
+        if span_type is not None:
+            facts.span_type = span_type
+            break
+    if plan.inputs is not None:
+        facts.inputs = attributes[plan.inputs].value
+    if plan.outputs is not None:
+        facts.outputs = attributes[plan.outputs].value
+    for name, at in plan.words:
+        setattr(facts, name, to_text(attributes[at].value) or None)
+    facts.usage = _usage(plan, attributes)
+    if plan.cost is not None:
+        facts.cost = _cost(attributes[plan.cost].value)
+    for key, at in plan.of_trace:
+        text = to_text(attributes[at].value)
+        if text is not None:
+            facts.trace_attributes[key] = text
     return facts
 
 
@@ -208,25 +227,21 @@ def _span_type(value: AnyValue, convention: Convention) -> str | None:
     return convention.kinds.get(word.lower())
 
 
-def _word(value: AnyValue | None) -> str | None:
-    return (to_text(value) or None) if value is not None else None
-
-
-def _usage(best: list[AnyValue | None]) -> TokenUsage | None:
-    whole = best[_USAGE]
-    if whole is not None:
-        told = as_object(to_payload(whole))
+def _usage(plan: _Plan, attributes: Sequence[KeyValue]) -> TokenUsage | None:
+    if plan.usage is not None:
+        told = as_object(to_payload(attributes[plan.usage].value))
         if told is not None:
             return _usage_of_object(told)
-    counts = [
-        to_count(value) if value is not None else None
-        for value in best[_INPUT_TOKENS : _CACHE_WRITE + 1]
-    ]
-    if counts[0] is None and counts[1] is None and counts[2] is None:
+    if not plan.counts:
         return None
-    inputs, outputs = counts[0] or 0, counts[1] or 0
-    total = counts[2] if counts[2] is not None else inputs + outputs
-    return TokenUsage(inputs, outputs, total, counts[3] or 0, counts[4] or 0)
+    inputs, outputs, total, read, written = [
+        None if at is None else to_count(attributes[at].value) for at in plan.counts
+    ]
+    if inputs is None and outputs is None and total is None:
+        return None
+    inputs, outputs = inputs or 0, outputs or 0
+    total = inputs + outputs if total is None else total
+    return TokenUsage(inputs, outputs, total, read or 0, written or 0)
 
 
 def _usage_of_object(told: dict[str, JsonValue]) -> TokenUsage | None:
@@ -246,9 +261,7 @@ def _usage_of_object(told: dict[str, JsonValue]) -> TokenUsage | None:
     )
 
 
-def _cost(value: AnyValue | None) -> Cost | None:
-    if value is None:
-        return None
+def _cost(value: AnyValue) -> Cost | None:
     told = as_object(to_payload(value))
     if told is None:
         return None
