@@ -17,13 +17,15 @@ LEASE: Final = "index"
 _LEASE_S: Final = 15.0
 _RENEW_S: Final = 5.0
 _WAIT_S: Final = 0.2
-_ENOUGH_TRACES: Final = 1000
+_ENOUGH_TRACES: Final = 4000
 """So many new traces are indexed at once; fewer wait a second for company."""
 _LONGEST_WAIT_S: Final = 1.0
 _AFTER_ERROR_S: Final = 2.0
 _BUSY_CHANGES_PER_S: Final = 300
 _REST: Final = 8.0
 """While spans come faster than that, text takes one part of the time and leaves so many."""
+_MOST_SEGMENTS: Final = 64
+"""Until there are more segments of facts, to join them waits for a calmer moment as well."""
 _CLEAN_EVERY_S: Final = 60.0
 
 _log = logging.getLogger(__name__)
@@ -112,13 +114,15 @@ def _work(indexer: Indexer, leases: Leases, holder: str, stop: threading.Event) 
 
 def _follow_facts(indexer: Indexer, ended: threading.Event) -> None:
     last = cleaned = 0.0
+    pace = _Pace(indexer)
     while not ended.wait(_WAIT_S):
         lag = indexer.lag(FACTS)
         if lag >= _ENOUGH_TRACES or (lag and time.monotonic() - last >= _LONGEST_WAIT_S):
             while indexer.index_facts() and not ended.is_set():
                 pass
             last = time.monotonic()
-        while not ended.is_set() and indexer.merge(FACTS):
+        least = _MOST_SEGMENTS if pace.is_busy() else 0
+        while not ended.is_set() and indexer.merge(FACTS, at_least=least):
             pass
         if time.monotonic() - cleaned >= _CLEAN_EVERY_S:
             cleaned = time.monotonic()
@@ -139,6 +143,24 @@ def _follow_text(indexer: Indexer, ended: threading.Event) -> None:
                 cleaned = time.monotonic()
             continue
         _rest(indexer, ended, began_s, seq)
+
+
+class _Pace:
+    """How fast changes come, over the last seconds."""
+
+    def __init__(self, indexer: Indexer) -> None:
+        self._indexer = indexer
+        self._seen = (time.monotonic(), indexer.last_seq())
+        self._is_busy = False
+
+    def is_busy(self) -> bool:
+        began_s, seq = self._seen
+        now_s = time.monotonic()
+        if now_s - began_s >= 1.0:
+            latest = self._indexer.last_seq()
+            self._is_busy = latest - seq >= _BUSY_CHANGES_PER_S * (now_s - began_s)
+            self._seen = now_s, latest
+        return self._is_busy
 
 
 def _rest(indexer: Indexer, ended: threading.Event, began_s: float, seq: int) -> None:

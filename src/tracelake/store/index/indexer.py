@@ -74,9 +74,15 @@ class Indexer:
         self._publish(TEXT, view.text_seq + 1, last, texts)
         return is_full
 
-    def merge(self, name: str) -> bool:
-        """Join some segments of an index, if there are too many; whether any were."""
-        return self._rewrite(name, lambda view: due(view.segments(name)))
+    def merge(self, name: str, *, at_least: int = 0) -> bool:
+        """Join some segments of an index, if there are too many, and more than `at_least`; whether
+        any were."""
+
+        def choose(view: IndexView) -> list[Segment]:
+            segments = view.segments(name)
+            return due(segments) if len(segments) > at_least else []
+
+        return self._rewrite(name, choose)
 
     def clean(self, name: str) -> bool:
         """Write a segment again that is mostly of traces that are gone; whether there was one."""
