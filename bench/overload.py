@@ -59,7 +59,7 @@ class Memory:
             held: list[int] = []
             for process in (server, *server.children(recursive=True)):
                 try:
-                    held.append(process.memory_info().rss)
+                    held.append(process.memory_full_info().pss)
                 except psutil.Error:
                     continue
             if sum(held) > self.peak_bytes:

@@ -14,7 +14,7 @@ from tracelake.model.errors import TracelakeError
 from tracelake.store.api import SpanWriter, TracePart
 
 _log = logging.getLogger(__name__)
-_GROUP_BYTES: Final = 16 * 1024 * 1024
+_GROUP_BYTES: Final = 4 * 1024 * 1024
 _GROUP_REQUESTS: Final = 512
 
 

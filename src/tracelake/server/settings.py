@@ -84,7 +84,7 @@ SETTINGS: Final = (
         "max_pending_bytes",
         "TRACELAKE_MAX_PENDING_BYTES",
         integer(1024, 2**40),
-        str(128 * _MIB),
+        str(48 * _MIB),
         "Bytes of span requests that may be under way at once. More are refused with 503.",
     ),
     Setting(

@@ -17,14 +17,14 @@ LEASE: Final = "index"
 _LEASE_S: Final = 15.0
 _RENEW_S: Final = 5.0
 _WAIT_S: Final = 0.2
-_ENOUGH_TRACES: Final = 4000
+_ENOUGH_TRACES: Final = 1000
 """So many new traces are indexed at once; fewer wait a second for company."""
 _LONGEST_WAIT_S: Final = 1.0
 _AFTER_ERROR_S: Final = 2.0
 _BUSY_CHANGES_PER_S: Final = 300
 _REST: Final = 8.0
 """While spans come faster than that, text takes one part of the time and leaves so many."""
-_MOST_SEGMENTS: Final = 64
+_MOST_SEGMENTS: Final = 96
 """Until there are more segments of facts, to join them waits for a calmer moment as well."""
 _CLEAN_EVERY_S: Final = 60.0
 

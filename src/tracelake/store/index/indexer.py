@@ -18,8 +18,8 @@ from tracelake.store.index.text import TEXT, Texts, changed_texts
 from tracelake.store.index.view import IndexView, Segment
 from tracelake.store.schema import counters, index_columns, index_segments, stale_versions
 
-_FACTS_A_STEP: Final = 4096
-_TEXTS_A_STEP: Final = 4096
+_FACTS_A_STEP: Final = 1024
+_TEXTS_A_STEP: Final = 1024
 
 
 class _Gathered(Protocol):

@@ -134,18 +134,19 @@ def _span_columns(run: Sequence[Segment], sources: Sequence[_Source]) -> dict[st
             codes[old] = code_of[term]
         for name, columns in gathered.items():
             if name == "doc":
-                columns.append(docs[stays])
+                columns.append(docs[stays].astype(np.int32))
             elif name == "shape":
-                columns.append(codes[_span(segment, "shape")[stays]])
+                columns.append(codes[_span(segment, "shape")[stays]].astype(np.int32))
             else:
                 columns.append(_span(segment, name)[stays])
-    return arranged({name: np.concatenate(columns) for name, columns in gathered.items()})
+    # A million spans in one process beside the server's: numbers stay as narrow as they are stored.
+    return arranged({name: np.concatenate(gathered.pop(name)) for name in span_names()})
 
 
 def _span(segment: Segment, name: str) -> Column:
     column = segment.span_column(f"span_{name}")
     assert column is not None, "every segment of facts has the columns of its spans"
-    return column.astype(np.int64) if column.dtype.kind == "i" else column
+    return column
 
 
 def _postings(database: Database, sources: Sequence[_Source]) -> Iterator[Posting]:

@@ -98,6 +98,8 @@ def _cells(columns: Mapping[str, Column], hour: Column, first: Column) -> dict[s
     }
     for name in NUMBERS:
         values = columns[name]
+        if values.dtype.kind == "i":
+            values = values.astype(np.int64)
         is_there = ~np.isnan(values) if values.dtype.kind == "f" else values != NO_NUMBER
         zero = values.dtype.type(0)
         top = np.finfo(np.float64).max if values.dtype.kind == "f" else np.iinfo(np.int64).max
