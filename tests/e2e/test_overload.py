@@ -10,7 +10,7 @@ import pytest
 from overload import MEMORY_BAR_MB, Seen, missing_of, storm
 from tests.conftest import RunningServer, start_server
 
-PROCESS_MB = 250
+PROCESS_MB = 200
 
 
 @pytest.mark.parametrize("workers", [1, 2])
