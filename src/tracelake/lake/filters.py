@@ -5,7 +5,6 @@ that matches, and `evaluate` decides. `t` is a row of `traces`, `s` one of `span
 has one row `a` an assessment.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Final
@@ -13,7 +12,7 @@ from typing import Any, Final
 from tracelake.lake.comparisons import Parameters, Text, compare_number, compare_time, content_most
 from tracelake.model.filters.evaluate import SESSION_KEY
 from tracelake.model.filters.fields import TRACE_FIELDS, Kind
-from tracelake.model.filters.tree import And, Clause, Entity, Node, Not, OnSpan, Op, Or
+from tracelake.model.filters.tree import And, Clause, Entity, Node, Not, OnSpan, Op, Or, clauses_of
 from tracelake.model.ids import TRACE_PREFIX
 
 EXPERIMENT: Final = "t.trace_location.mlflow_experiment.experiment_id"
@@ -78,7 +77,7 @@ def compile_for_lake(node: Node) -> LakeCondition:
     """The condition of a filter on `traces t`, with its parameters."""
     compiler = _Compiler(_span_days(node))
     sql = compiler.node(node, True)
-    needs_spans = any(_looks_at_spans(clause) for clause in _clauses(node))
+    needs_spans = any(_looks_at_spans(clause) for clause in clauses_of(node))
     return LakeCondition(sql, compiler.exact, needs_spans, compiler.parameters)
 
 
@@ -205,17 +204,6 @@ def _with_prefix(op: Op, value: Any) -> Any:
     if op in (Op.IN, Op.NOT_IN):
         return tuple(TRACE_PREFIX + item.removeprefix(TRACE_PREFIX) for item in value)
     return TRACE_PREFIX + value.removeprefix(TRACE_PREFIX) if op in (Op.EQ, Op.NE) else value
-
-
-def _clauses(node: Node) -> Iterator[Clause]:
-    match node:
-        case And(items) | Or(items):
-            for item in items:
-                yield from _clauses(item)
-        case Not(item) | OnSpan(item):
-            yield from _clauses(item)
-        case Clause():
-            yield node
 
 
 def _looks_at_spans(clause: Clause) -> bool:

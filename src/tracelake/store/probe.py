@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 
 from tracelake.model.entities import SpanType
 from tracelake.model.filters.patterns import literal_pieces
-from tracelake.model.filters.tree import And, Clause, Entity, Node, Not, OnSpan, Op, Or
+from tracelake.model.filters.tree import And, Clause, Entity, Node, OnSpan, Op, clauses_of
 from tracelake.store.payload import spans_in_order, unpack_piece
 from tracelake.store.rows import AnyRow
 from tracelake.store.schema import CHUNK_BITS, chunks
@@ -70,7 +70,7 @@ class TextProbe:
 
     def __init__(self, tree: Node) -> None:
         self._wanted = [
-            wanted for clause in dict.fromkeys(_clauses(tree)) if (wanted := _wanted_by(clause))
+            wanted for clause in dict.fromkeys(clauses_of(tree)) if (wanted := _wanted_by(clause))
         ]
         self._demanded = frozenset(_demanded(tree))
 
@@ -126,17 +126,6 @@ class TextProbe:
                     return None
                 known[want.clause] = False
         return known
-
-
-def _clauses(tree: Node) -> Iterator[Clause]:
-    match tree:
-        case And(items) | Or(items):
-            for item in items:
-                yield from _clauses(item)
-        case Not(item) | OnSpan(item):
-            yield from _clauses(item)
-        case Clause():
-            yield tree
 
 
 def _demanded(tree: Node) -> Iterator[Clause]:

@@ -4,6 +4,7 @@ Clauses on spans stand under `OnSpan`: some one span must satisfy all of them. A
 its span clauses, and those alternatives made of span clauses alone, under one `OnSpan`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -75,3 +76,15 @@ Node = Clause | And | Or | Not | OnSpan
 
 EVERYTHING = And(())
 """What an empty filter means."""
+
+
+def clauses_of(node: Node) -> Iterator[Clause]:
+    """Every clause of a tree, from left to right."""
+    match node:
+        case And(items) | Or(items):
+            for item in items:
+                yield from clauses_of(item)
+        case Not(item) | OnSpan(item):
+            yield from clauses_of(item)
+        case Clause():
+            yield node

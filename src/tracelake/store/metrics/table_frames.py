@@ -1,4 +1,4 @@
-"""Rows of the tables as frames: those that no segment covers, and assessments."""
+"""Rows of the tables as frames: those that no segment of the index covers."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
