@@ -59,8 +59,12 @@ class SegmentWriter:
         for rows in _batched(self._rows(segment_id, new.postings, words)):
             with self._database.write() as connection:
                 self._postings.execute(connection, rows)
+        # Before the transaction: ingest need not wait until the columns are compressed.
+        contents = {name: pack_column(column) for name, column in new.columns.items()}
+        if words:
+            contents["words"] = pack_words(words)
         with self._database.write() as connection:
-            self._publish(connection, segment_id, new, words)
+            self._publish(connection, segment_id, new, contents)
         return segment_id
 
     def sweep(self) -> None:
@@ -84,7 +88,7 @@ class SegmentWriter:
             yield segment_id, found, count, docs
 
     def _publish(
-        self, connection: Connection, segment_id: int, new: NewSegment, words: list[bytes]
+        self, connection: Connection, segment_id: int, new: NewSegment, contents: dict[str, bytes]
     ) -> None:
         if new.replaces:
             connection.execute(
@@ -96,17 +100,13 @@ class SegmentWriter:
         advance(connection, new.index_name, new.last_seq)
         if not new.doc_count:
             return
-        contents = {name: pack_column(column) for name, column in new.columns.items()}
-        if words:
-            contents["words"] = pack_words(words)
-        if contents:
-            connection.execute(
-                index_columns.insert(),
-                [
-                    {"segment_id": segment_id, "name": name, "content": content}
-                    for name, content in contents.items()
-                ],
-            )
+        connection.execute(
+            index_columns.insert(),
+            [
+                {"segment_id": segment_id, "name": name, "content": content}
+                for name, content in contents.items()
+            ],
+        )
         connection.execute(
             index_segments.insert().values(
                 segment_id=segment_id,
