@@ -60,9 +60,7 @@ class SegmentWriter:
             with self._database.write() as connection:
                 self._postings.execute(connection, rows)
         # Before the transaction: ingest need not wait until the columns are compressed.
-        contents = {name: pack_column(column) for name, column in new.columns.items()}
-        if words:
-            contents["words"] = pack_words(words)
+        contents = _packed(new, words) if new.doc_count else {}
         with self._database.write() as connection:
             self._publish(connection, segment_id, new, contents)
         return segment_id
@@ -98,7 +96,7 @@ class SegmentWriter:
                 delete(index_columns).where(index_columns.c.segment_id.in_(new.replaces))
             )
         advance(connection, new.index_name, new.last_seq)
-        if not new.doc_count:
+        if not contents:
             return
         connection.execute(
             index_columns.insert(),
@@ -135,6 +133,13 @@ class SegmentWriter:
                 )
             )
         return True
+
+
+def _packed(new: NewSegment, words: list[bytes]) -> dict[str, bytes]:
+    contents = {name: pack_column(column) for name, column in new.columns.items()}
+    if words:
+        contents["words"] = pack_words(words)
+    return contents
 
 
 def advance(connection: Connection, index_name: str, seq: int) -> None:
