@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import Final
 
-from tracelake.model.errors import TracelakeError
+from tracelake.model.errors import TracelakeError, Unavailable
 from tracelake.store.api import SpanWriter, TracePart
 
 _log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class GroupCommitter:
 
     def _write(self, group: list[_Request]) -> list[Exception | None]:
         error = self._try([part for request in group for part in request.parts])
-        if error is None or len(group) == 1:
+        if error is None or isinstance(error, Unavailable) or len(group) == 1:
             return [error] * len(group)
         # One request must not spoil the others': give each a transaction of its own.
         return [self._try(request.parts) for request in group]

@@ -4,10 +4,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
-from tracelake.model.errors import Conflict, TracelakeError
+from tracelake.model.errors import Conflict, TracelakeError, Unavailable
 from tracelake.store.api import Leases
 from tracelake.store.index.facts import FACTS
 from tracelake.store.index.indexer import Indexer
@@ -43,7 +43,8 @@ def follow(indexer: Indexer, leases: Leases, holder: str, stop: threading.Event)
         except TracelakeError as error:
             _log.warning("indexing is tried again: %s", error)
             stop.wait(_AFTER_ERROR_S)
-    leases.release(LEASE, holder)
+    with suppress(Unavailable):  # then it runs out by itself
+        leases.release(LEASE, holder)
 
 
 @contextmanager
@@ -58,7 +59,8 @@ def keeping_lease(leases: Leases, holder: str) -> Generator[None]:
 
     def renew() -> None:
         while not ended.wait(_RENEW_S):
-            leases.acquire(LEASE, holder, _LEASE_S)
+            with suppress(Unavailable):
+                leases.acquire(LEASE, holder, _LEASE_S)
 
     renewing = threading.Thread(target=renew, name="lease", daemon=True)
     renewing.start()
