@@ -265,9 +265,9 @@ def set_bars(
     at_least("1", "ours", 1, 1800)
     times("1", "mlflow", 1, 30)
     times("1", "phoenix", 1, 10)
-    at_least("2", "ours-2-workers", 50, 3500)
+    at_least("2", "ours", 50, 3500)
     times("2", "mlflow", 50, 20)
-    batch = rates.get(("ours-2-workers", 50, _BARRED))
+    batch = rates.get(("ours", 50, _BARRED))
     if batch is not None:
         disk, parsed, _read = limits[50]
         told = f"{batch / parsed:.2f} and {batch / disk:.2f}"

@@ -221,7 +221,7 @@ async def storm(port: int, pid: int, options: argparse.Namespace) -> tuple[Seen,
 def run(home: Path, options: argparse.Namespace) -> int:
     port = free_port()
     store_url = f"sqlite:///{home / 'tracelake.db'}"
-    process = start_server(home, port, store_url, workers=options.workers)
+    process = start_server(home, port, store_url)
     try:
         seen, memory, calm_from = asyncio.run(storm(port, process.pid, options))
     finally:
@@ -240,7 +240,7 @@ def run(home: Path, options: argparse.Namespace) -> int:
     }
     print(
         f"{options.connections} connections, {options.per_request} traces a request, "
-        f"{options.seconds:g} s, {options.workers} workers: {dict(seen.answers)}\n"
+        f"{options.seconds:g} s: {dict(seen.answers)}\n"
         f"memory peak {memory.peak_bytes / 1e6:.0f} MB {memory.parts_mb}; "
         f"{len(seen.acknowledged)} traces acknowledged, {missing} of them missing; "
         f"slowest answer {seen.slowest_s:.1f} s\n"
@@ -260,19 +260,15 @@ def main() -> int:
     options.add_argument("--calm", type=float, default=5.0)
     options.add_argument("--connections", type=int, default=400)
     options.add_argument("--per-request", type=int, default=50)
-    options.add_argument("--workers", type=int, default=1)
     with tempfile.TemporaryDirectory(prefix="tracelake-bench-", dir=Path.cwd()) as home:
         return run(Path(home), options.parse_args())
 
 
-def start_server(
-    folder: Path, port: int, store_url: str, workers: int = 1
-) -> subprocess.Popen[bytes]:
+def start_server(folder: Path, port: int, store_url: str) -> subprocess.Popen[bytes]:
     environment = os.environ | {
         "TRACELAKE_HOME": str(folder),
         "TRACELAKE_LAKE_SYNC_SECONDS": "0",
         "TRACELAKE_OTLP_GRPC_PORT": "0",
-        "TRACELAKE_WORKERS": str(workers),
     }
     if store_url:
         environment["TRACELAKE_STORE_URL"] = store_url

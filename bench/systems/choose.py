@@ -9,10 +9,7 @@ from systems.ours import Tracelake
 from systems.phoenix import Phoenix
 from systems.postgres import Postgres
 
-NAMES = (
-    "ours", "ours-2-workers", "ours-postgres", "ours-postgres-2",
-    "mlflow", "mlflow-postgres", "phoenix",
-)  # fmt: skip
+NAMES = ("ours", "ours-postgres", "ours-postgres-2", "mlflow", "mlflow-postgres", "phoenix")
 
 
 class Systems:
@@ -28,7 +25,6 @@ class Systems:
         folder = self._home / f"{name}-{label}"
         makers: Mapping[str, Callable[[], System]] = {
             "ours": lambda: Tracelake(folder),
-            "ours-2-workers": lambda: Tracelake(folder, workers=2),
             "ours-postgres": lambda: Tracelake(folder, self._server()),
             "ours-postgres-2": lambda: Tracelake(folder, self._server(), 2),
             "mlflow": lambda: Mlflow(folder, self._peers),

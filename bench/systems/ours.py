@@ -19,23 +19,14 @@ _COUNT_PAGE: Final = {"aggregations": ["COUNT"], "metric": "trace_count"}
 class Tracelake(System):
     """Its own API is the only thing asked, so a change of the store changes nothing here."""
 
-    def __init__(
-        self,
-        folder: Path,
-        postgres: Postgres | None = None,
-        processes: int = 1,
-        *,
-        workers: int | None = None,
-    ) -> None:
-        """`processes` servers on one PostgreSQL, each with as many workers; None is the default."""
+    def __init__(self, folder: Path, postgres: Postgres | None = None, processes: int = 1) -> None:
+        """`processes` servers, as they come, on one PostgreSQL."""
         super().__init__(folder)
-        self._options = [] if workers is None else ["--workers", str(workers)]
         self._postgres = postgres
         self._server_count = processes
         self.store_url = ""
         engine = "PostgreSQL" if postgres else "SQLite"
         self.name = f"ours, {engine}" + (f", {processes} servers" if postgres else "")
-        self.name += f", {workers} workers" if workers else ""
 
     def start(self) -> None:
         if self._postgres is not None and not self.store_url:
@@ -49,7 +40,7 @@ class Tracelake(System):
                 "TRACELAKE_STORE_URL": self.store_url,
             }
             command = [sys.executable, "-m", "tracelake", "server", "--port", str(port)]
-            self._launch([*command, *self._options], environment, "/health", port)
+            self._launch(command, environment, "/health", port)
 
     @property
     def headers(self) -> Mapping[str, str]:

@@ -35,20 +35,20 @@ StartProcess = Callable[[socket.socket], "subprocess.Popen[bytes]"]
 
 
 class IngestProcesses:
-    """Implements `Ingest` with `count` processes behind this one."""
+    """Implements `Ingest` with up to `count` processes behind this one, each started by `add`."""
 
     def __init__(self, count: int, start_process: StartProcess, metrics: IngestMetrics) -> None:
         self._seats = [_Seat(n, start_process, metrics) for n in range(count)]
 
     async def start(self) -> None:
-        """Returns when all are ready. Raises TracelakeError when one cannot start."""
-        started = await asyncio.gather(
-            *(seat.start() for seat in self._seats), return_exceptions=True
-        )
-        for error in started:
-            if error is not None:
-                await self.stop()
-                raise error
+        """Nothing yet: a process is memory, and most servers never have so much to do."""
+
+    def add(self) -> None:
+        """Start one more process, unless all are there or one is on its way. Does not wait."""
+        for seat in self._seats:
+            if not seat.is_ready:
+                seat.occupy()
+                return
 
     async def stop(self) -> None:
         """Let each finish what it has, then end."""
@@ -90,17 +90,21 @@ class _Seat:
         """Bytes, then requests, that it has to answer."""
         return self._pending_bytes, len(self._waiting)
 
-    async def start(self) -> None:
-        reader = await self._open()
-        self._keeper = asyncio.create_task(self._keep(reader), name=f"ingest-{self._number}")
+    def occupy(self) -> None:
+        """Start a process, and from now on another whenever it has ended."""
+        if self._keeper is None and not self._stopping:
+            self._keeper = asyncio.create_task(self._keep(), name=f"ingest-{self._number}")
 
     async def stop(self) -> None:
         self._stopping = True
-        if self._keeper is not None:
-            if self._writer is not None:
-                self._writer.write_eof()
-                await asyncio.wait({self._keeper}, timeout=_STOP_S)
+        if self._keeper is None:
+            return
+        if self._writer is not None:
+            self._writer.write_eof()
+        else:
             self._keeper.cancel()
+        await asyncio.wait({self._keeper}, timeout=_STOP_S)
+        self._keeper.cancel()
         await self._end()
 
     async def accept(self, offer: Offer) -> Outcome:
@@ -131,6 +135,9 @@ class _Seat:
                 first = await read_frame(reader)
         except TimeoutError:
             first = None
+        except BaseException:
+            writer.close()
+            raise
         if first is None:
             writer.close()
             await self._end()
@@ -142,27 +149,26 @@ class _Seat:
         self._metrics.processes.inc()
         return reader
 
-    async def _keep(self, reader: asyncio.StreamReader) -> None:
-        """Pass answers on; start another process whenever this one has ended."""
+    async def _keep(self) -> None:
+        """Have a process, and pass its answers on; start another whenever it has ended."""
         pause_s = _FIRST_PAUSE_S
         while True:
             began_s = time.monotonic()
-            await self._pass_answers(reader)
-            self._leave()
-            if self._stopping:
-                return
-            await self._end()
-            if time.monotonic() - began_s > _HEALTHY_S:
-                pause_s = _FIRST_PAUSE_S
-            while True:
-                self._metrics.process_restarts.inc()
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-                try:
-                    reader = await self._open()
-                    break
-                except (TracelakeError, OSError):
-                    _log.exception("an ingest process cannot be started, and is tried again")
+            try:
+                reader = await self._open()
+            except (TracelakeError, OSError):
+                _log.exception("an ingest process cannot be started, and is tried again")
+            else:
+                await self._pass_answers(reader)
+                self._leave()
+                if self._stopping:
+                    return
+                await self._end()
+                if time.monotonic() - began_s > _HEALTHY_S:
+                    pause_s = _FIRST_PAUSE_S
+            self._metrics.process_restarts.inc()
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
     async def _pass_answers(self, reader: asyncio.StreamReader) -> None:
         while (frame := await read_frame(reader)) is not None:

@@ -8,7 +8,8 @@ from tracelake.ingest.processes import IngestProcesses
 
 _SMALL_BYTES: Final = 256 * 1024
 _OWN_BYTES: Final = 2 * 1024 * 1024
-"""Small bodies stay here, where one commit serves many of them, while no more than this waits."""
+"""Small bodies stay here, where one commit serves many of them, while no more than this waits.
+Where more waits for every process there is, there is work for another."""
 
 
 class SharedIngest:
@@ -38,9 +39,9 @@ class SharedIngest:
             self._own_bytes -= size_bytes
 
     def _is_for_us(self, size_bytes: int) -> bool:
-        others_bytes = self._others.least_bytes
-        if others_bytes is None:
-            return True
         if size_bytes <= _SMALL_BYTES and self._own_bytes <= _OWN_BYTES:
             return True
-        return self._own_bytes <= others_bytes
+        others_bytes = self._others.least_bytes
+        if self._own_bytes > _OWN_BYTES and (others_bytes is None or others_bytes > _OWN_BYTES):
+            self._others.add()
+        return others_bytes is None or self._own_bytes <= others_bytes

@@ -4,11 +4,13 @@ import asyncio
 import gc
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import uvicorn
 
 from tracelake.model.errors import InvalidInput
 from tracelake.server.app import FrontDoor, create_app
+from tracelake.server.connection import Connection
 from tracelake.server.home import hold_home
 from tracelake.server.logs import log_to_stderr
 from tracelake.server.settings import ServerSettings
@@ -58,10 +60,11 @@ def _serve(settings: ServerSettings, listener: socket.socket, ready: Callable[[]
     # that, the 95th percentile of searches over a million traces was 100 ms above the median.
     gc.collect()
     gc.freeze()
+    protocol: Any = Connection  # Typed narrower than what is done with it.
     config = uvicorn.Config(
         door,
         loop="auto",
-        http="httptools",
+        http=protocol,
         ws="none",
         access_log=False,
         log_config=None,

@@ -70,8 +70,9 @@ SETTINGS: Final = (
         "workers",
         "TRACELAKE_WORKERS",
         integer(1, 64),
-        "1",
-        "Processes that decode and store spans; with 1 the server does it itself.",
+        "2",
+        "Processes that decode and store spans: the server's own, and others that it starts when "
+        "more waits than it can do.",
     ),
     Setting(
         "max_body_bytes",

@@ -47,9 +47,9 @@ def _narrowest(values: Column) -> bytes:
     return b"i8"
 
 
-def pack_words(words: list[bytes]) -> bytes:
-    """Words, one a line, each between line ends."""
-    return zstandard.ZstdCompressor(level=3).compress(b"\n" + b"\n".join(words) + b"\n")
+def pack_words(lines: bytes | bytearray) -> bytes:
+    """Words, one a line, the last line ended, too. Stored is a line end before them."""
+    return zstandard.ZstdCompressor(level=3).compress(b"\n" + lines)
 
 
 def unpack_words(stored: bytes) -> bytes:

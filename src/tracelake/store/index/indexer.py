@@ -90,7 +90,8 @@ class Indexer:
 
     def _rewrite(self, name: str, choose: Callable[[IndexView], list[Segment]]) -> bool:
         with self._database.read() as connection:
-            view = IndexView(connection, ColumnCache())
+            # Each column is needed once, and those of a million spans would be a lot to keep.
+            view = IndexView(connection, ColumnCache(max_bytes=0))
             run = choose(view)
             if not run:
                 return False

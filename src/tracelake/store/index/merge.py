@@ -15,7 +15,7 @@ from tracelake.store.index.columns import Column
 from tracelake.store.index.docs import Mask, Positions, decode, encode
 from tracelake.store.index.facts import FACTS
 from tracelake.store.index.segments import NewSegment, Posting
-from tracelake.store.index.span_numbers import arranged, span_names
+from tracelake.store.index.span_numbers import arranged
 from tracelake.store.index.terms import Field, range_of
 from tracelake.store.index.view import IndexView, Segment
 from tracelake.store.schema import index_postings
@@ -118,29 +118,40 @@ def _columns(
 def _span_columns(run: Sequence[Segment], sources: Sequence[_Source]) -> dict[str, Column]:
     """The spans of all sources, with the places their traces and shapes have now."""
     kept: list[dict[bytes, int]] = []
+    shape_counts: list[int] = []
     for segment, source in zip(run, sources, strict=True):
-        terms = (term for term, _ in segment.terms(*range_of(Field.SHAPE.value)))
-        alive = (bool((source.new_positions[docs] >= 0).any()) for _, docs in segment.shapes())
+        shapes = list(segment.terms(*range_of(Field.SHAPE.value)))
+        shape_counts.append(len(shapes))
         kept.append(
-            {term: n for n, (term, stays) in enumerate(zip(terms, alive, strict=True)) if stays}
+            {
+                term: n
+                for n, (term, docs) in enumerate(shapes)
+                if bool((source.new_positions[docs] >= 0).any())
+            }
         )
     code_of = {term: n for n, term in enumerate(sorted({t for terms in kept for t in terms}))}
-    gathered: dict[str, list[Column]] = {name: [] for name in span_names()}
-    for segment, source, terms in zip(run, sources, kept, strict=True):
-        docs = source.new_positions[_span(segment, "doc")]
-        stays = docs >= 0
-        codes = np.full(len(segment.shapes()), -1, dtype=np.int64)
+    codes: list[Column] = []
+    for terms, count in zip(kept, shape_counts, strict=True):
+        new_codes = np.full(count, -1, dtype=np.int32)
         for term, old in terms.items():
-            codes[old] = code_of[term]
-        for name, columns in gathered.items():
-            if name == "doc":
-                columns.append(docs[stays].astype(np.int32))
-            elif name == "shape":
-                columns.append(codes[_span(segment, "shape")[stays]].astype(np.int32))
-            else:
-                columns.append(_span(segment, name)[stays])
-    # A million spans in one process beside the server's: numbers stay as narrow as they are stored.
-    return arranged({name: np.concatenate(gathered.pop(name)) for name in span_names()})
+            new_codes[old] = code_of[term]
+        codes.append(new_codes)
+    # Narrow: these are kept while one column after the other is read.
+    docs = [
+        source.new_positions[_span(segment, "doc")].astype(np.int32)
+        for segment, source in zip(run, sources, strict=True)
+    ]
+
+    def column_of(name: str) -> Column:
+        if name == "doc":
+            return np.concatenate([new[new >= 0] for new in docs])
+        parts: list[Column] = []
+        for segment, new, new_codes in zip(run, docs, codes, strict=True):
+            column = _span(segment, name)[new >= 0]
+            parts.append(new_codes[column] if name == "shape" else column)
+        return np.concatenate(parts)
+
+    return arranged(column_of)
 
 
 def _span(segment: Segment, name: str) -> Column:

@@ -55,7 +55,7 @@ class SegmentWriter:
         """Store a segment and publish it; its id. `indexed_<name>` moves up to its last change."""
         with self._database.write() as connection:
             segment_id = next_numbers(connection, SEGMENT_NUMBERS, 1)
-        words: list[bytes] = []
+        words = bytearray()
         for rows in _batched(self._rows(segment_id, new.postings, words)):
             with self._database.write() as connection:
                 self._postings.execute(connection, rows)
@@ -78,11 +78,11 @@ class SegmentWriter:
             pass
 
     def _rows(
-        self, segment_id: int, postings: Iterable[Posting], words: list[bytes]
+        self, segment_id: int, postings: Iterable[Posting], words: bytearray
     ) -> Iterator[Row]:
         for found, count, docs in postings:
             if found.startswith(WORD_PREFIX):
-                words.append(found[len(WORD_PREFIX) :])
+                words += found[len(WORD_PREFIX) :] + b"\n"
             yield segment_id, found, count, docs
 
     def _publish(
@@ -135,7 +135,7 @@ class SegmentWriter:
         return True
 
 
-def _packed(new: NewSegment, words: list[bytes]) -> dict[str, bytes]:
+def _packed(new: NewSegment, words: bytearray) -> dict[str, bytes]:
     contents = {name: pack_column(column) for name, column in new.columns.items()}
     if words:
         contents["words"] = pack_words(words)

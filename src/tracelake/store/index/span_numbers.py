@@ -5,7 +5,7 @@ whose cells are few enough to pay keeps the sums of each, and metrics over whole
 Shapes are numbered as `Segment.shapes` lists them, from 0.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -58,46 +58,45 @@ class SpanNumbers:
         for name, values in zip(names, columns, strict=True):
             missing, kind = (np.nan, np.float64) if name == "cost" else (NO_NUMBER, np.int64)
             found[name] = np.array([missing if v is None else v for v in values], dtype=kind)
-        return arranged(found)
+        return arranged(found.__getitem__)
 
 
-def arranged(columns: Mapping[str, Column]) -> dict[str, Column]:
-    """Spans sorted by cell, under `span_…`, and where it pays the sums of cells, under `cell_…`."""
-    hour = columns["start_ns"] // HOUR_NS
-    order = np.lexsort((columns["duration_ns"], columns["shape"], hour, columns["experiment"]))
-    sorted_columns = {name: column[order] for name, column in columns.items()}
-    found = {f"span_{name}": column for name, column in sorted_columns.items()}
-    hour = hour[order]
-    if len(hour):
-        first = _first_of_cells(sorted_columns, hour)
+def arranged(column_of: Callable[[str], Column]) -> dict[str, Column]:
+    """Spans sorted by cell, under `span_…`, and where it pays the sums of cells, under `cell_…`.
+
+    `column_of` is asked for one column at a time, so that not all need be in memory unsorted.
+    """
+    hour = column_of("start_ns") // HOUR_NS
+    order = np.lexsort(
+        (column_of("duration_ns"), column_of("shape"), hour, column_of("experiment"))
+    )
+    found = {f"span_{name}": column_of(name)[order] for name in (*_PLACES, *NUMBERS)}
+    if len(order):
+        hour = hour[order]
+        first = _first_of_cells(hour, found["span_shape"], found["span_experiment"])
         if len(first) * _FEW_ENOUGH <= len(hour):
-            found |= _cells(sorted_columns, hour, first)
+            found |= _cells(found, hour, first)
     return found
 
 
-def span_names() -> Iterator[str]:
-    """The names of all columns of spans, without their prefix."""
-    yield from (*_PLACES, *NUMBERS)
-
-
-def _first_of_cells(columns: Mapping[str, Column], hour: Column) -> Column:
-    """Where each cell begins."""
-    differs = np.ones(len(hour), dtype=np.bool_)
-    differs[1:] = hour[1:] != hour[:-1]
-    for name in ("shape", "experiment"):
-        differs[1:] |= columns[name][1:] != columns[name][:-1]
+def _first_of_cells(*columns: Column) -> Column:
+    """Where each cell begins: where any of these columns changes."""
+    differs = np.ones(len(columns[0]), dtype=np.bool_)
+    differs[1:] = False
+    for column in columns:
+        differs[1:] |= column[1:] != column[:-1]
     return np.flatnonzero(differs)
 
 
-def _cells(columns: Mapping[str, Column], hour: Column, first: Column) -> dict[str, Column]:
+def _cells(spans: Mapping[str, Column], hour: Column, first: Column) -> dict[str, Column]:
     found: dict[str, Column] = {
         "cell_start_ns": hour[first] * HOUR_NS,
-        "cell_shape": columns["shape"][first],
-        "cell_experiment": columns["experiment"][first],
+        "cell_shape": spans["span_shape"][first],
+        "cell_experiment": spans["span_experiment"][first],
         "cell_spans": np.diff(np.append(first, len(hour))),
     }
     for name in NUMBERS:
-        values = columns[name]
+        values = spans[f"span_{name}"]
         if values.dtype.kind == "i":
             values = values.astype(np.int64)
         is_there = ~np.isnan(values) if values.dtype.kind == "f" else values != NO_NUMBER
