@@ -10,6 +10,7 @@ from tests.spans import make_request, make_span
 
 from tracelake.ingest.normalise import parts_of
 from tracelake.ingest.prices import PriceTable
+from tracelake.model.semconv.read import Plans
 from tracelake.store.api import SpanRow
 
 
@@ -84,3 +85,15 @@ def test_a_span_that_did_not_fail_has_no_error() -> None:
     span = make_span(1, 1, error__type="timeout")
     _raised("ValueError", "caught")(span)
     assert row_of(span).error is None
+
+
+def test_what_is_remembered_of_keys_is_bounded() -> None:
+    plans = Plans()
+    for n in range(5000):
+        plans.of((f"key {n}", "session.id"))
+    assert 0 < len(plans) <= 2048
+    plans = Plans()
+    many = tuple(f"k{n}" for n in range(65))
+    assert plans.of((*many, "session.id")).words == (("session", 65),)
+    assert plans.of(("x" * 5000, "user.id")).words == (("user", 1),)
+    assert len(plans) == 0

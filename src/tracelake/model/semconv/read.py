@@ -6,7 +6,6 @@ every span of every request: where the facts are is worked out once for every se
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from functools import lru_cache
 from typing import Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -119,9 +118,35 @@ _WORDS: Final = ("model", "provider", "tool", "error_type", "error_message", "se
 _COUNTS: Final = ("input_tokens", "output_tokens", "total_tokens", "cache_read", "cache_write")
 
 
-@lru_cache(maxsize=4096)
+class Plans:
+    """The plans of the keys seen last: the spans of one place in a program have the same keys.
+
+    Bounded by bytes as well: a sender may make up thousands of keys for every span.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, ...], _Plan] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def of(self, keys: tuple[str, ...]) -> _Plan:
+        plan = self._kept.get(keys)
+        if plan is None:
+            plan = _plan_of(keys)
+            if len(keys) <= _PLANNED_KEYS and sum(map(len, keys)) <= _PLANNED_CHARS:
+                if len(self._kept) == _KEPT_PLANS:
+                    self._kept.clear()
+                self._kept[keys] = plan
+        return plan
+
+
+_KEPT_PLANS: Final = 2048
+_PLANNED_KEYS: Final = 64
+_PLANNED_CHARS: Final = 2048
+
+
 def _plan_of(keys: tuple[str, ...]) -> _Plan:
-    """The spans of one place in a program have the same keys, so that this is rarely worked out."""
     candidates: dict[str, list[tuple[int, int, Convention]]] = {}
     for at, key in enumerate(keys):
         known = _KEYS.get(key)
@@ -146,9 +171,12 @@ def _plan_of(keys: tuple[str, ...]) -> _Plan:
     )
 
 
+_plans: Final = Plans()
+
+
 def read_attributes(attributes: Sequence[KeyValue]) -> SpanFacts:
     """The facts in one span's attributes."""
-    plan = _plan_of(tuple([pair.key for pair in attributes]))
+    plan = _plans.of(tuple([pair.key for pair in attributes]))
     facts = SpanFacts()
     for at, convention in plan.kinds:
         span_type = _span_type(attributes[at].value, convention)

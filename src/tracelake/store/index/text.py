@@ -29,10 +29,21 @@ _LOOK_UP: Final = 100
 _LONG_TEXT: Final = 400
 _WORDS_OF_MESSAGES: Final = (b"messages", b"role")
 """Keys that reading indexed messages and message events adds."""
-# Numbers that JSON readers write back in other digits: 1e5 as 100000.0, 0.00001 as 1e-05, and
-# those with more digits than a double has. First a look at the words alone, which is cheap.
-_ODD_WORD: Final = re.compile(rb"\d+e\d*|0000\d*|\d{17,}")
-_REWRITTEN_NUMBER: Final = re.compile(r"\d[eE][+-]?\d|\.0{4}|\.\d{17}|\d{17}\.\d")
+_MAY_HOLD_NUMBERS: Final = re.compile(r'\s*[{\["0-9-]')
+"""How JSON begins that is not one bare word."""
+# Numbers that JSON readers write back in other digits, each with what it leaves among the words of
+# the text, a cheap look at which mostly says that there is none: 1e5 comes back as 100000.0,
+# 0.00001 as 1e-05, 1.50 as 1.5. Texts are searched for what begins with a dot at the speed of C.
+_REWRITTEN: Final = tuple(
+    (re.compile(rb" %b(?= )" % word), re.compile(number))
+    for word, number in (
+        (rb"\d+e\d*", r"[0-9][eE][+-]?[0-9]"),
+        (rb"0000\d*", r"\.0000"),
+        (rb"\d+0", r"\.[0-9]+0(?![0-9])"),
+        # More digits than a double has, on both sides together.
+        (rb"\d{8,}", r"\.(?:(?<=[0-9]{8}\.)[0-9]|[0-9]{8})"),
+    )
+)
 
 
 def changed_texts(connection: Connection, after_seq: int, limit: int) -> Sequence[AnyRow]:
@@ -111,10 +122,14 @@ class TraceWords:
 
     def add_rewritten_numbers(self) -> None:
         """The words of numbers as a reader of the JSON in texts writes them, after all is added."""
-        if any(_ODD_WORD.fullmatch(word) for word in self.found):
+        words = b" %b " % b" ".join(self.found)
+        suspects = [number for word, number in _REWRITTEN if word.search(words)]
+        if suspects:
             for text in self._texts:
-                if _REWRITTEN_NUMBER.search(text):
-                    self._add_unescaped(text)
+                if any(number.search(text) for number in suspects):
+                    read = _unescaped(text)
+                    self._add_leaves(read)
+                    self.add_text(as_text(read) or "")
 
     def _add_span(self, span: Span) -> None:
         self.add_text(span.name)
@@ -157,13 +172,12 @@ class TraceWords:
     def _add_string(self, text: str, news: str) -> None:
         self.found |= words_of(storable(news))
         if "\\" in text:
-            self._add_unescaped(text)
-        else:
+            self._add_leaves(_unescaped(text))
+        if _MAY_HOLD_NUMBERS.match(text):
             self._texts.append(text)
 
-    def _add_unescaped(self, text: str) -> None:
-        """What the text says when it is read as JSON, where it is JSON."""
-        for leaf in leaves(_unescaped(text)):
+    def _add_leaves(self, read: JsonValue) -> None:
+        for leaf in leaves(read):
             self.found |= words_of(storable(leaf))
 
     def _news(self, key: str, text: str) -> str:
@@ -178,6 +192,7 @@ class TraceWords:
 
 
 def _unescaped(text: str) -> JsonValue:
+    """What the text says when it is read as JSON; None where it is not JSON."""
     parsed = parse_json_text(text)
     return None if parsed == text else parsed
 
