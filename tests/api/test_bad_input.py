@@ -4,9 +4,12 @@ import gzip
 import http.client
 import json
 import struct
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -151,3 +154,29 @@ def test_odd_values_are_stored_whole(server: RunningServer) -> None:
     )
     assert ended == started - 1_000_000_000
     still_good(server)
+
+
+def test_a_slow_body_does_not_keep_others_out(server: RunningServer) -> None:
+    head = b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\n"
+    with ExitStack() as slow:
+        for _ in range(3):
+            connection = slow.enter_context(server.connect())
+            connection.sendall(head + b"content-length: 60000000\r\n\r\nx")
+        wait_until(lambda: metric(server, "tracelake_ingest_pending_bytes") > 50e6)
+        body = make_request([make_span(60, 1, said="x" * 10**6)]).SerializeToString()
+        assert send(server, body)[0] == 503
+        wait_until(lambda: metric(server, "tracelake_ingest_pending_bytes") < 1000)
+        still_good(server)
+
+
+def metric(server: RunningServer, name: str) -> float:
+    with urlopen(server.url + "/metrics", timeout=60) as answer:
+        lines = answer.read().decode().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(name + " "))
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < ends, "it did not come to hold within 30 s"
+        time.sleep(0.1)

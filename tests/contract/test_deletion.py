@@ -194,3 +194,12 @@ def test_disk_is_given_back(tmp_path: Path) -> None:
         assert store.deletion.give_back() == 0
     finally:
         store.close()
+
+
+def test_ages_and_filters_at_their_limits(store: Store) -> None:
+    write(store, make_span(1, 1, name="a"))
+    assert store.deletion.count(TraceScope(until_ms=-(10**15))) == 0
+    assert store.deletion.count(TraceScope(until_ms=10**15)) == 1
+    longest = " OR ".join(["name = 'a'"] * 200)
+    assert store.deletion.count(TraceScope(filter=longest, until_ms=9 * 10**12)) == 1
+    assert store.deletion.count(TraceScope(filter=longest, until_ms=1)) == 0

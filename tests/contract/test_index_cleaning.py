@@ -42,6 +42,19 @@ def test_an_index_of_nothing_is_empty(store: Store) -> None:
     assert len(store.traces.find_traces(filter="name = 'again'").traces) == 1
 
 
+def test_spans_of_the_first_moments_of_time(store: Store) -> None:
+    """Clocks that were never set: numbers so small that they are stored in a byte each."""
+    spans = [make_span(n, 1, name="early") for n in range(1, 21)]
+    for span in spans:
+        span.start_time_unix_nano = span.end_time_unix_nano = 1
+        write(store, span)
+    catch_up(store.indexer)
+    for span in spans[:15]:
+        write(store, span)
+    catch_up(store.indexer)
+    assert store.facets.count(FacetQuery(filter="span.name = 'early'")).count == 20
+
+
 def rows(store: Store) -> list[int]:
     """Of postings, segments and stale versions."""
     with store.database.read() as connection:

@@ -1,13 +1,18 @@
 """What `Live` promises, on every engine."""
 
+import asyncio
 import threading
 import time
+from typing import Any, cast
 
 import pytest
 
 from tests.spans import make_span, public_id, write
 from tracelake.model.errors import NotFound, Unavailable
+from tracelake.query.live.routes import router
+from tracelake.query.live.tail import LiveTail
 from tracelake.store.open import Store
+from tracelake.store.operations import TraceScope
 
 
 def test_a_change_ends_the_wait(store: Store) -> None:
@@ -63,3 +68,25 @@ def test_spans_after_a_position(store: Store) -> None:
     told = store.live.evidence(later.trace.info)
     assert [span.head.name for span in told.spans()] == ["step", "again", "step"]
     assert told.of_session() == []
+
+
+async def test_the_stream_of_a_trace_ends_when_it_is_deleted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tracelake.query.live.routes._HEARTBEAT_S", 0.2)
+    write(store, make_span(1, 1))
+    tail = LiveTail(store.live)
+    _, stream = cast("list[Any]", router(store.live, tail).routes)
+    answer = await stream.endpoint(public_id(1))
+    events: list[bytes] = []
+    try:
+        async with asyncio.timeout(20):
+            async for event in answer.body_iterator:
+                events.append(event)
+                if len(events) == 2:
+                    scope = TraceScope(trace_ids=(public_id(1),))
+                    await asyncio.to_thread(store.deletion.delete, scope)
+    finally:
+        await tail.stop()
+    assert events[0].startswith(b"event: trace")
+    assert events[-1].startswith(b"event: gone")

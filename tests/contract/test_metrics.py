@@ -304,3 +304,11 @@ def test_feedback_by_model(filled: Store) -> None:
 def test_what_a_trace_took_is_not_told_of_each_of_its_models(filled: Store) -> None:
     with pytest.raises(InvalidInput, match="use span_total_cost"):
         filled.analytics.query_metric(MetricQuery("total_cost", ("SUM",), ("model",)))
+
+
+@pytest.mark.parametrize("metric", ["trace_count", "error_count", "span_count", "assessment_count"])
+@pytest.mark.parametrize("aggregation", ["SUM", "P50"])
+def test_what_counts_can_only_be_counted(store: Store, metric: str, aggregation: str) -> None:
+    write(store, make_span(1, 1))
+    with pytest.raises(InvalidInput, match="only the aggregation COUNT"):
+        store.analytics.query_metric(MetricQuery(metric, (aggregation,)))

@@ -5,12 +5,14 @@ import time
 
 import pytest
 from prometheus_client import CollectorRegistry
+from sqlalchemy import update
 
 from tests.spans import make_span, write
 from tracelake.model.errors import AlreadyExists, InvalidInput, NotFound
 from tracelake.server.upkeep import LEASE, Upkeep
 from tracelake.store.open import Store
 from tracelake.store.operations import RetentionPolicy, Retired
+from tracelake.store.schema import experiments
 
 DAY_NS = 86_400_000_000_000
 
@@ -47,6 +49,23 @@ def test_an_experiments_own_tags_come_first(store: Store) -> None:
     fill(store, {5: 3, 6: 2, 7: 1}, short)
     assert store.retention.enforce(RetentionPolicy(days=30)) == Retired(1, 2)
     assert stored(store) == {2, 3, 4, 7}
+
+
+def test_a_tag_that_makes_no_sense_holds_up_no_other_experiment(store: Store) -> None:
+    odd = store.experiments.create("odd", {}).experiment_id
+    short = store.experiments.create("short", {"tracelake.retention.traces": "1"}).experiment_id
+    for text in ("200000", "-1", "a week"):
+        with pytest.raises(InvalidInput, match="36500, and 0 keeps all"):
+            store.experiments.update(odd, tags={"tracelake.retention.days": text})
+    with store.database.write() as connection:
+        wrong = {"tracelake.retention.days": "200000"}
+        connection.execute(
+            update(experiments).where(experiments.c.experiment_id == int(odd)).values(tags=wrong)
+        )
+    fill(store, {1: 40, 2: 1}, odd)
+    fill(store, {5: 3, 6: 2}, short)
+    assert store.retention.enforce(RetentionPolicy()) == Retired(0, 1)
+    assert stored(store) == {1, 2, 6}
 
 
 def test_what_the_lake_has_not_copied_stays(store: Store) -> None:

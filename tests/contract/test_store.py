@@ -6,7 +6,7 @@ import pytest
 
 from tests.spans import make_span, public_id, write
 from tracelake.model.entities import AssessmentSource, SourceType, TokenUsage, TraceState
-from tracelake.model.errors import AlreadyExists, NotFound
+from tracelake.model.errors import AlreadyExists, InvalidInput, NotFound
 from tracelake.store.api import NewAssessment
 from tracelake.store.open import Store
 
@@ -122,6 +122,41 @@ def test_text_is_what_a_person_reads(store: Store, text: str, found: set[int]) -
     write(store, make_span(3, 1, name="C:\\"))
     page = store.traces.find_traces(filter=text)
     assert {int(info.trace_id[3:], 16) for info in page.traces} == found
+
+
+def test_a_name_that_was_told_stays_until_the_root_comes(store: Store) -> None:
+    write(store, make_span(1, 2, 1, tracelake__trace__name="My request"))
+    write(store, make_span(1, 3, 1))
+    assert store.traces.get_trace(public_id(1)).name == "My request"
+    store.editor.set_tag(public_id(1), "mlflow.traceName", "by hand")
+    write(store, make_span(1, 4, 1))
+    assert store.traces.get_trace(public_id(1)).name == "by hand"
+    write(store, make_span(1, 1, name="root"))
+    assert store.traces.get_trace(public_id(1)).name == "root"
+
+
+def test_usage_without_a_count_hides_nothing_below_it(store: Store) -> None:
+    nonsense = (("{}", "{}"), ('{"input_tokens": "7"}', '{"total_cost": -1}'))
+    for n, (usage, cost) in enumerate(nonsense):
+        write(
+            store,
+            make_span(n + 1, 1, mlflow__chat__tokenUsage=usage, mlflow__llm__cost=cost),
+            make_span(
+                n + 1, 2, 1,
+                mlflow__chat__tokenUsage='{"input_tokens": 20, "output_tokens": 100}',
+                mlflow__llm__cost='{"total_cost": 0.5}',
+            ),
+        )  # fmt: skip
+        info = store.traces.get_trace(public_id(n + 1))
+        assert info.token_usage is not None
+        assert info.token_usage.total_tokens == 120
+        assert info.cost is not None
+        assert info.cost.total_cost == 0.5
+
+
+def test_an_order_of_too_many_keys_is_refused(store: Store) -> None:
+    with pytest.raises(InvalidInput, match="it may have 10"):
+        store.traces.find_traces(order_by=[f"tags.x{n}" for n in range(11)])
 
 
 def test_a_root_sent_again_names_the_trace(store: Store) -> None:

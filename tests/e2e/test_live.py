@@ -177,6 +177,7 @@ def test_streams_that_are_refused_and_servers_that_stop(tmp_path: Path) -> None:
         for path in (
             "/api/v1/traces/stream?filter=nonsense",
             "/api/v1/traces/stream?after_id=x",
+            "/api/v1/traces/stream?experiment_id=abc",
             f"/api/v1/traces/{public_id(1)}/stream",
             "/api/v1/traces/tr-1/stream",
         ):

@@ -3,7 +3,6 @@
 import argparse
 import os
 import signal
-import sys
 import threading
 from types import FrameType
 
@@ -64,7 +63,8 @@ def _stopped_from_outside() -> threading.Event:
         stop.set()
 
     def wait_for_end() -> None:
-        while sys.stdin.buffer.read(4096):
+        # Not through `sys.stdin`: its lock, held by a thread at exit, ends the process by abort.
+        while os.read(0, 4096):
             pass
         stop.set()
 

@@ -82,7 +82,7 @@ def _json(info: TraceInfo) -> str:
 
 def _line(info: TraceInfo) -> str:
     duration_ns = info.execution_duration_ns
-    duration = "running" if duration_ns is None else f"{duration_ns / 1e6:,.0f} ms"
+    duration = "running" if duration_ns is None else f"{duration_ns // 1_000_000:,} ms"
     name = "".join(char if char.isprintable() else " " for char in info.name or "")
     began = format_time(info.request_time_ns)
     return f"{info.trace_id}  {began}  {info.state:<11}  {duration:>10}  {name}".rstrip()

@@ -124,6 +124,12 @@ class Reservation:
             self._admission.reserve(self.held_bytes, size_bytes - self.held_bytes)
             self.held_bytes = size_bytes
 
+    def shrink_to(self, size_bytes: int) -> None:
+        """Hold no more than this."""
+        if size_bytes < self.held_bytes:
+            self._admission.release(self.held_bytes - size_bytes)
+            self.held_bytes = size_bytes
+
     def wait(self) -> None:
         """The whole body is here."""
         self._admission.wait(self)

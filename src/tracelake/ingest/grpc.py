@@ -31,6 +31,8 @@ _UNREAD_BYTES: Final = 256 * 1024
 """Held for a message until it is read: gRPC tells its size only afterwards."""
 _SILENCE_S: Final = 60.0
 """A client that is gone without a word must not hold its room for ever."""
+_PROMPT_S: Final = 5.0
+"""A message that takes longer holds no room until it is here."""
 _STATUS_DETAILS: Final = "grpc-status-details-bin"
 
 
@@ -86,11 +88,14 @@ class OtlpGrpc:
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         await self._intake.authorise({"type": "grpc", "path": SERVICE, "headers": raw})
         with self._intake.admit(_UNREAD_BYTES) as reservation:
+            timer = asyncio.get_running_loop().call_later(_PROMPT_S, reservation.shrink_to, 0)
             try:
                 async with asyncio.timeout(_SILENCE_S):
                     body = await anext(aiter(messages), b"")
             except TimeoutError as error:
                 raise InvalidInput(f"no message came within {_SILENCE_S:g} s") from error
+            finally:
+                timer.cancel()
             reservation.grow_to(len(body))
             experiment = headers.get(EXPERIMENT_HEADER, DEFAULT_EXPERIMENT).strip()
             offer = Offer(body, PROTOBUF, "", experiment)

@@ -22,6 +22,8 @@ PATH: Final = "/v1/traces"
 _PROTOCOL: Final = "http"
 _SILENCE_S: Final = 30.0
 """A client that is gone without a word must not hold its room for ever."""
+_PROMPT_S: Final = 5.0
+"""A body that takes longer holds room only for what has come of it."""
 _DROP_BYTES: Final = 512 * 1024 * 1024
 _DROP_BYTES_PER_S: Final = 128 * 1024 * 1024
 """Of all refused bodies together: reading what nobody wants must not take the time of the rest."""
@@ -115,13 +117,22 @@ class _Body:
         self._ended = False
 
     async def read(self, reservation: Reservation) -> bytes:
+        """Raises Unavailable where a slow body finds no room for its next piece."""
         pieces: list[bytes] = []
         size_bytes = 0
-        while not self._ended:
-            piece = await self._next()
-            size_bytes += len(piece)
-            reservation.grow_to(size_bytes)
-            pieces.append(piece)
+
+        def hold_less() -> None:
+            reservation.shrink_to(size_bytes)
+
+        timer = asyncio.get_running_loop().call_later(_PROMPT_S, hold_less)
+        try:
+            while not self._ended:
+                piece = await self._next()
+                size_bytes += len(piece)
+                reservation.grow_to(size_bytes)
+                pieces.append(piece)
+        finally:
+            timer.cancel()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def drop(self, pace: _Pace) -> None:

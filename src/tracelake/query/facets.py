@@ -72,7 +72,7 @@ def add_facet_routes(routes: APIRouter, facets: Facets) -> None:
     @routes.post("/traces/count", response_model=TotalShape, tags=["traces"])
     @requires(Permission.READ_TRACES)
     def count_traces(body: CountSearch) -> JsonAnswer:
-        """How many traces match; an estimate where the filter asks for payloads."""
+        """How many traces match, or, where `is_exact` is false, how many it is at most."""
         total = facets.count(_query(body))
         return JsonAnswer({"count": total.count, "is_exact": total.is_exact})
 

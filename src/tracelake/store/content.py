@@ -81,7 +81,8 @@ def _place_of_name(span: OtlpSpan, field: str) -> tuple[int, ...]:
     pairs = span.attributes
     if kind == "events":
         number, _, key = key.partition(".")
-        if not number.isascii() or not number.isdecimal() or int(number) >= len(span.events):
+        is_number = number.isascii() and number.isdecimal() and len(number) < 10
+        if not is_number or int(number) >= len(span.events):
             raise NotFound(f"the span has no field {field!r}")
         around = (int(number),)
         pairs = span.events[around[0]].attributes

@@ -3,12 +3,13 @@
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, delete, or_, select
 
-from tracelake.model.errors import InvalidInput
+from tracelake.model.errors import InvalidFilter, InvalidInput
 from tracelake.model.filters.parse import parse_filter
 from tracelake.model.ids import parse_trace_id
 from tracelake.store.api import TraceReader
@@ -99,7 +100,11 @@ class SqlTraceDeletion:
         if scope.until_ms is not None:
             # Parsed alone first, so that an error names a column of what the caller wrote.
             parse_filter(text)
-            text = f"({text}) AND timestamp_ms <= {scope.until_ms}"
+            # That only finds fewer to look at; a filter of as much as is allowed goes as it is.
+            narrowed = f"({text}) AND timestamp_ms <= {scope.until_ms}"
+            with suppress(InvalidFilter):
+                parse_filter(narrowed)
+                text = narrowed
         token: str | None = None
         while True:
             page = self._reader.find_traces(
@@ -187,7 +192,8 @@ def _check(scope: TraceScope) -> None:
 def _rows_in(scope: TraceScope) -> AnySelect:
     query = select(traces.c.trace_key, traces.c.start_ns, traces.c.span_count, traces.c.seq)
     if scope.until_ms is not None:
-        query = query.where(traces.c.start_ns < min((scope.until_ms + 1) * 1_000_000, _INT64))
+        until_ns = (scope.until_ms + 1) * 1_000_000
+        query = query.where(traces.c.start_ns < min(max(until_ns, -_INT64), _INT64))
     return query
 
 

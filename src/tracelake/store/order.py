@@ -38,6 +38,8 @@ def _in_c(element: Any, compiler: Any, **options: Any) -> str:
     return f'({compiler.process(element.clauses, **options)} COLLATE "C")'
 
 
+_MOST_KEYS: Final = 10
+"""A page begins at a condition that grows with their square."""
 _NUMBERS: Final[dict[str, ColumnElement[Any]]] = {
     "experiment_id": traces.c.experiment_id,
     "timestamp_ms": traces.c.start_ns,
@@ -79,7 +81,9 @@ class TraceOrder:
     """Parsed `order_by`; default newest first. Ties end at the trace id, nulls come last."""
 
     def __init__(self, order_by: tuple[str, ...]) -> None:
-        """Raises InvalidInput for a key that cannot be ordered by."""
+        """Raises InvalidInput for a key that cannot be ordered by, and for too many."""
+        if len(order_by) > _MOST_KEYS:
+            raise InvalidInput(f"order_by has {len(order_by)} keys; it may have {_MOST_KEYS}")
         keys = [_parse(item) for item in order_by] or [_number("timestamp_ms", True)]
         self._keys = [*keys, _Key("request_id", traces.c.trace_id, False, False, str)]
         self.name = ",".join(f"{key.name}{' DESC' if key.descending else ''}" for key in keys)

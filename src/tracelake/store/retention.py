@@ -1,5 +1,6 @@
 """How long and how many: what an experiment keeps in the hot store."""
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -20,12 +21,17 @@ from tracelake.store.schema import experiments, traces
 DAYS_TAG: Final = "tracelake.retention.days"
 TRACES_TAG: Final = "tracelake.retention.traces"
 _DAY_MS: Final = 86_400_000
+_MOST: Final = {DAYS_TAG: 36_500, TRACES_TAG: 10**12}
+
+_log = logging.getLogger(__name__)
 
 
 def read_limit(tag: str, text: str) -> int | None:
     """The value of a retention tag; None, which keeps all, for 0. Raises InvalidInput."""
-    if not (text.isascii() and text.isdecimal()) or len(text) > 12:
-        raise InvalidInput(f"tag {tag} is {text!r}: it is a whole number, and 0 keeps all")
+    if not (text.isascii() and text.isdecimal()) or len(text) > 13 or int(text) > _MOST[tag]:
+        raise InvalidInput(
+            f"tag {tag} is {text!r}: it is a whole number up to {_MOST[tag]}, and 0 keeps all"
+        )
     return int(text) or None
 
 
@@ -71,10 +77,15 @@ class SqlRetention:
             rows = connection.execute(select(experiments.c.experiment_id, experiments.c.tags)).all()
         for row in rows:
             days, count = row.tags.get(DAYS_TAG), row.tags.get(TRACES_TAG)
-            policy = RetentionPolicy(
-                default.days if days is None else read_limit(DAYS_TAG, days),
-                default.traces if count is None else read_limit(TRACES_TAG, count),
-            )
+            try:
+                policy = RetentionPolicy(
+                    default.days if days is None else read_limit(DAYS_TAG, days),
+                    default.traces if count is None else read_limit(TRACES_TAG, count),
+                )
+            except InvalidInput as error:
+                # Deletes nothing where it is not clear what to keep, and all others go on.
+                _log.error("experiment %s keeps everything: %s", row.experiment_id, error.message)
+                continue
             if policy != RetentionPolicy():
                 yield row.experiment_id, policy
 

@@ -230,7 +230,7 @@ def _merge_facts(item: _Incoming) -> TraceFacts:
     if row is not None:
         root_was_here = row.root_span_id is not None
         facts = TraceFacts(
-            row.name if root_was_here else None,
+            row.name,
             row.session_id,
             row.user_id,
             row.client_request_id,

@@ -109,3 +109,16 @@ def test_a_body_of_unknown_length_is_bounded_while_it_grows() -> None:
             growing.grow_to(13 * MIB)
         assert growing.held_bytes == 12 * MIB
     assert world.gauge("pending_bytes") == 0
+
+
+def test_what_comes_slowly_gives_its_room_back() -> None:
+    world = World()
+    with world.request(20 * MIB) as slow:
+        assert world.admitted(MIB) == 12
+        slow.shrink_to(MIB)
+        slow.shrink_to(2 * MIB)
+        assert slow.held_bytes == MIB
+        assert world.admitted(MIB) == 31
+        slow.grow_to(2 * MIB)
+        assert world.admitted(MIB) == 30
+    assert world.gauge("pending_bytes") == 0

@@ -189,6 +189,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def _trace_field(part: Part) -> str:
     found = trace_field(part.text)
     if found is None:
+        if part.text.lower() in _PREFIXES:
+            raise InvalidFilter(
+                f"{part.text!r} needs a key or a field after a dot: {part.text}.…", part.column
+            )
         hint = nearest(part.text, [*TRACE_FIELDS, *_TRACE_ALIASES])
         raise InvalidFilter(
             f"{part.text!r} is not a field of a trace{hint}; use one of "
@@ -201,6 +205,8 @@ def _trace_field(part: Part) -> str:
 def _span_field(part: Part) -> str:
     lowered = part.text.lower()
     found = _SPAN_ALIASES.get(lowered, lowered)
+    if found in ("attribute", "attributes"):
+        raise InvalidFilter("of span.attributes, say which: span.attributes.<key>", part.column)
     if found not in SPAN_FIELDS:
         hint = nearest(part.text, [*SPAN_FIELDS, *_SPAN_ALIASES, "attributes"])
         raise InvalidFilter(

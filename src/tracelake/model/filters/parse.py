@@ -177,8 +177,11 @@ class _Parser:
             return Op.NOT_IN
         if token.kind == "word" and token.text.upper() in ("IN", "LIKE", "ILIKE", "RLIKE"):
             return Op(token.text.upper())
-        found = repr(token.text) if token.text else "the end"
-        raise InvalidFilter(f"expected an operator, found {found}", token.column)
+        raise InvalidFilter(
+            f"expected an operator, found {_found(token)}: =, !=, <, <=, >, >=, IN, NOT IN, LIKE, "
+            "ILIKE, RLIKE, IS NULL or IS NOT NULL",
+            token.column,
+        )
 
     def _value(self, entity: Entity, kind: Kind, op: Op) -> str | int | float:
         token = self._next()
@@ -243,6 +246,10 @@ class _Parser:
             raise InvalidFilter(f"expected {mark!r}", token.column)
 
 
+def _found(token: _Token) -> str:
+    return repr(token.text) if token.text else "the end"
+
+
 def _unquote(text: str) -> str:
     """The value of a quoted string; inside, its own quote is doubled."""
     quote = text[0]
@@ -251,7 +258,10 @@ def _unquote(text: str) -> str:
 
 def _quoted(token: _Token) -> str:
     if token.kind != "string":
-        raise InvalidFilter("expected a value in quotes", token.column)
+        hint = "; IS NULL finds what is not there" if token.is_word("NULL") else ""
+        raise InvalidFilter(
+            f"expected a value in quotes, found {_found(token)}{hint}", token.column
+        )
     return _unquote(token.text)
 
 

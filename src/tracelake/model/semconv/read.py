@@ -6,7 +6,7 @@ every span of every request: where the facts are is worked out once for every se
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Final
+from typing import Final, TypeGuard
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
@@ -35,6 +35,8 @@ TAG_PREFIX: Final = "mlflow.traceTag."
 TRACE_PREFIX: Final = "tracelake.trace."
 METADATA_PREFIX: Final = TRACE_PREFIX + "metadata."
 _DOLLARS_LIMIT: Final = 1e12
+_TOKENS: Final = frozenset({"input_tokens", "output_tokens", "total_tokens"})
+_DOLLARS: Final = frozenset({"input_cost", "output_cost", "total_cost"})
 _PREFIXES: Final = (TAG_PREFIX, TRACE_PREFIX)
 
 _ROLES: Final = (
@@ -258,8 +260,9 @@ def _span_type(value: AnyValue, convention: Convention) -> str | None:
 def _usage(plan: _Plan, attributes: Sequence[KeyValue]) -> TokenUsage | None:
     if plan.usage is not None:
         told = as_object(to_payload(attributes[plan.usage].value))
-        if told is not None:
-            return _usage_of_object(told)
+        usage = None if told is None else _usage_of_object(told)
+        if usage is not None:
+            return usage
     if not plan.counts:
         return None
     inputs, outputs, total, read, written = [
@@ -273,19 +276,21 @@ def _usage(plan: _Plan, attributes: Sequence[KeyValue]) -> TokenUsage | None:
 
 
 def _usage_of_object(told: dict[str, JsonValue]) -> TokenUsage | None:
-    def count(key: str) -> int:
-        number = told.get(key)
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            return 0
-        return int(number) if 0 <= number < COUNT_LIMIT else 0
-
-    inputs, outputs = count("input_tokens"), count("output_tokens")
+    """None where it says nothing that is a count: it must not hide what spans below it say."""
+    counts = {
+        key: int(number)
+        for key, number in told.items()
+        if _is_number(number) and 0 <= number < COUNT_LIMIT
+    }
+    if not counts.keys() & _TOKENS:
+        return None
+    inputs, outputs = counts.get("input_tokens", 0), counts.get("output_tokens", 0)
     return TokenUsage(
         inputs,
         outputs,
-        count("total_tokens") or inputs + outputs,
-        count("cache_read_input_tokens"),
-        count("cache_creation_input_tokens"),
+        counts.get("total_tokens") or inputs + outputs,
+        counts.get("cache_read_input_tokens", 0),
+        counts.get("cache_creation_input_tokens", 0),
     )
 
 
@@ -294,12 +299,17 @@ def _cost(value: AnyValue) -> Cost | None:
     if told is None:
         return None
 
-    def dollars(key: str) -> float:
-        number = told.get(key)
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            return 0.0
+    dollars = {
+        key: float(number)
+        for key, number in told.items()
         # Neither infinity nor an integer that no double holds is a price.
-        return float(number) if 0 <= number < _DOLLARS_LIMIT else 0.0
+        if _is_number(number) and 0 <= number < _DOLLARS_LIMIT
+    }
+    if not dollars.keys() & _DOLLARS:
+        return None
+    inputs, outputs = dollars.get("input_cost", 0.0), dollars.get("output_cost", 0.0)
+    return Cost(inputs, outputs, dollars.get("total_cost") or inputs + outputs)
 
-    inputs, outputs = dollars("input_cost"), dollars("output_cost")
-    return Cost(inputs, outputs, dollars("total_cost") or inputs + outputs)
+
+def _is_number(value: JsonValue) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -45,7 +45,11 @@ def router(live: Live, tail: LiveTail) -> APIRouter:
         last_event_id: LastEventId = None,
     ) -> StreamingResponse:
         """New and changed traces that match, as events; at most four a second."""
-        interest = Interest(filter, None if experiment_id is None else tuple(experiment_id))
+        wrong = [each for each in experiment_id or () if not each.isdecimal() or len(each) > 18]
+        if wrong:
+            raise InvalidInput(f"experiment id {wrong[0]!r}: ids are whole numbers")
+        experiments = None if experiment_id is None else tuple(str(int(n)) for n in experiment_id)
+        interest = Interest(filter, experiments)
         after_seq = _seq(last_event_id or after_id)
         subscription = await tail.subscribe(interest, after_seq)
         return _answer(_trace_events(tail, subscription, after_seq))
@@ -101,10 +105,14 @@ async def _span_events(
             kind = "behind" if found.is_cut else "trace"
             parts = found.trace.part_count
             yield _event(kind, _trace_body(found), parts)
-            while (await subscription.take(_HEARTBEAT_S)) is None:
+            changed = await subscription.take(_HEARTBEAT_S)
+            while changed is None:
                 if subscription.is_over:
                     return
+                # Nobody is told of deletion; reading the trace shows it.
+                await run_in_threadpool(live.read_spans, trace_id, None, max_spans=0)
                 yield _heartbeat(parts)
+                changed = await subscription.take(_HEARTBEAT_S)
             found = await run_in_threadpool(live.read_spans, trace_id, parts, max_spans=_MAX_SPANS)
     except NotFound:
         yield _event("gone", b"{}")

@@ -66,7 +66,8 @@ def arranged(column_of: Callable[[str], Column]) -> dict[str, Column]:
 
     `column_of` is asked for one column at a time, so that not all need be in memory unsorted.
     """
-    hour = column_of("start_ns") // HOUR_NS
+    # Stored columns are as narrow as their numbers, and an hour fits into few of them.
+    hour = column_of("start_ns").astype(np.int64) // HOUR_NS
     order = np.lexsort(
         (column_of("duration_ns"), column_of("shape"), hour, column_of("experiment"))
     )

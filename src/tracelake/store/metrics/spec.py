@@ -101,7 +101,7 @@ def spec_of(query: MetricQuery) -> Spec:
     if not query.aggregations:
         raise InvalidInput(f"aggregations: name at least one of {_aggregation_words()}")
     percents = tuple((n, _percent(n)) for n in query.aggregations if n not in _SIMPLE)
-    if metric.distinct is not None and set(query.aggregations) != {"COUNT"}:
+    if metric.column is None and set(query.aggregations) != {"COUNT"}:
         raise InvalidInput(f"{query.metric} has only the aggregation COUNT")
     if len(query.dimensions) > _MOST_DIMENSIONS:
         raise InvalidInput(f"dimensions: at most {_MOST_DIMENSIONS}")

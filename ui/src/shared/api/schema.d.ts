@@ -247,7 +247,7 @@ export interface paths {
         put?: never;
         /**
          * Count Traces
-         * @description How many traces match; an estimate where the filter asks for payloads.
+         * @description How many traces match, or, where `is_exact` is false, how many it is at most.
          */
         post: operations["count_traces_api_v1_traces_count_post"];
         delete?: never;
