@@ -25,7 +25,7 @@ _BUSY_CHANGES_PER_S: Final = 300
 _REST: Final = 8.0
 """While spans come faster than that, text takes one part of the time and leaves so many."""
 _MOST_SEGMENTS: Final = 96
-"""Until there are more segments of facts, to join them waits for a calmer moment as well."""
+"""Until there are more segments, to join them waits for a calmer moment as well."""
 _CLEAN_EVERY_S: Final = 60.0
 
 _log = logging.getLogger(__name__)
@@ -137,13 +137,16 @@ def _follow_text(indexer: Indexer, ended: threading.Event) -> None:
     while not ended.wait(_WAIT_S):
         began_s, seq = time.monotonic(), indexer.last_seq()
         lag = indexer.lag(TEXT)
-        if lag >= _ENOUGH_TRACES or (lag and began_s - last >= _LONGEST_WAIT_S):
-            indexer.index_text()
-            last = time.monotonic()
-        elif not indexer.merge(TEXT):
-            if began_s - cleaned >= _CLEAN_EVERY_S and not indexer.clean(TEXT):
-                cleaned = time.monotonic()
-            continue
+        is_due = lag >= _ENOUGH_TRACES or (lag > 0 and began_s - last >= _LONGEST_WAIT_S)
+        # A backlog of hours must not end in a thousand segments, each of which a search asks.
+        if not indexer.merge(TEXT, at_least=_MOST_SEGMENTS if is_due else 0):
+            if is_due:
+                indexer.index_text()
+                last = time.monotonic()
+            else:
+                if began_s - cleaned >= _CLEAN_EVERY_S and not indexer.clean(TEXT):
+                    cleaned = time.monotonic()
+                continue
         _rest(indexer, ended, began_s, seq)
 
 
