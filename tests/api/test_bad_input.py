@@ -116,6 +116,11 @@ def test_a_filter_says_where_it_is_wrong(server: RunningServer) -> None:
         server, "POST", "/api/v1/traces/search", body, content_type="application/json"
     )
     assert (status, answer["column"]) == (400, 19)
+    status, answer = call(
+        server, "POST", "/api/v1/traces/search", b"not json", content_type="application/json"
+    )
+    assert status == 400
+    assert answer["message"] == "the body is not JSON: Expecting value at character 0"
 
 
 def test_huge_integers_and_halves_of_characters(server: RunningServer) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -116,8 +117,12 @@ def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
     changed.execute("UPDATE alembic_version SET version_num = '9999'")
     changed.commit()
     changed.close()
+    other = tmp_path / "other.db"
+    with closing(sqlite3.connect(other)) as theirs:
+        theirs.execute("CREATE TABLE traces (id INTEGER)")
     for file, says in (
         (text, "not a backup"),
+        (other, "lacks its tables"),
         (empty, "not a backup"),
         (damaged, "is"),
         (newer, "newer release"),

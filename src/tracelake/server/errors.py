@@ -91,5 +91,7 @@ def add_error_handlers(app: FastAPI) -> None:
 def _sentence(error: RequestValidationError) -> str:
     """What was wrong with the first field, in words."""
     first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return f"the body is not JSON: {first['ctx']['error']} at character {first['loc'][-1]}"
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
     return f"{where}: {first['msg']}" if where else str(first["msg"])

@@ -50,6 +50,8 @@ def back_up(store: Path, target: Path) -> Backup:
         raise NotFound(f"there is no store at {store}")
     if target.exists():
         raise AlreadyExists(f"{target} is there already; name another file")
+    if not target.absolute().parent.is_dir():
+        raise NotFound(f"there is no folder {target.absolute().parent}; make it first")
     partial = target.with_name(target.name + ".partial")
     try:
         traces = _copy(store.absolute().as_uri(), partial)
@@ -71,6 +73,8 @@ def check_backup(file: Path) -> Backup:
             found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if found != "ok":
                 raise InvalidInput(f"{file} is damaged: {found}")
+            if not _is_a_store(connection):
+                raise InvalidInput(f"{file} is not a backup of a store: it lacks its tables")
             traces = _count(connection)
     except sqlite3.Error as error:
         raise InvalidInput(f"{file} is not a backup of a store: {error}") from error
@@ -103,6 +107,11 @@ def restore(file: Path, store: Path, *, overwrite: bool = False) -> Backup:
         for suffix in ("", "-wal", "-shm", ".lock"):
             partial.with_name(partial.name + suffix).unlink(missing_ok=True)
     return backup
+
+
+def _is_a_store(connection: sqlite3.Connection) -> bool:
+    query = "SELECT count(*) FROM sqlite_master WHERE name IN ('alembic_version', 'chunks')"
+    return connection.execute(query).fetchone()[0] == 2
 
 
 def _unchanging(file: Path) -> str:

@@ -180,8 +180,8 @@ def _check(scope: TraceScope) -> None:
     given = (scope.trace_ids, scope.experiment_ids, scope.until_ms, scope.until_seq)
     if all(each is None for each in given) and not scope.filter.strip():
         raise InvalidInput(
-            "say which traces: trace_ids, experiment_ids, filter or an age. "
-            "Nothing given would be all of them."
+            "say which traces: by id, experiment, filter or age. Nothing given would be all of "
+            "them."
         )
     if scope.trace_ids is not None and (scope.filter.strip() or scope.experiment_ids is not None):
         raise InvalidInput("give trace_ids, or a filter and experiment_ids, not both")

@@ -116,9 +116,10 @@ _PREFIXES: Final = {
     "expectation": Entity.EXPECTATION,
     "issue": Entity.ISSUE,
 }
+STATE_UNSPECIFIED: Final = "STATE_UNSPECIFIED"
+"""Clients know it from the protocol; no trace here has it."""
 STATUS_WORDS: Final = {
-    # Clients know the last one from the protocol; no trace here has it.
-    Entity.ATTRIBUTE: (*map(str, TraceState), "STATE_UNSPECIFIED"),
+    Entity.ATTRIBUTE: (*map(str, TraceState), STATE_UNSPECIFIED),
     Entity.SPAN: tuple(map(str, SpanStatus)),
 }
 

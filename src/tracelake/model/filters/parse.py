@@ -16,6 +16,7 @@ from typing import Final
 from tracelake.model.errors import InvalidFilter
 from tracelake.model.filters.fields import (
     OPERATORS,
+    STATE_UNSPECIFIED,
     STATUS_WORDS,
     Kind,
     Part,
@@ -189,7 +190,10 @@ class _Parser:
         ordered = assessed and op in (Op.GT, Op.GE, Op.LT, Op.LE)
         if ordered or kind in (Kind.INTEGER, Kind.DECIMAL):
             if token.kind != "number":
-                raise InvalidFilter("compared with a number, without quotes", token.column)
+                raise InvalidFilter(
+                    "compared with a number, without quotes; times are in milliseconds",
+                    token.column,
+                )
             return _number(token) if kind is not Kind.DECIMAL else float(_number(token))
         if assessed and op in (Op.EQ, Op.NE):
             if token.kind == "number":
@@ -282,8 +286,9 @@ def _status(entity: Entity, op: Op, value: str, column: int) -> str:
     word = value.upper()
     words = STATUS_WORDS[entity]
     if op not in (Op.LIKE, Op.ILIKE) and word not in words:
-        hint = nearest(word, words)
-        raise InvalidFilter(f"no status{hint}; use one of {', '.join(words)}", column)
+        told = [each for each in words if each != STATE_UNSPECIFIED]
+        hint = nearest(word, told)
+        raise InvalidFilter(f"no status{hint}; use one of {', '.join(told)}", column)
     return word
 
 
