@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 from tests.conftest import RunningServer, free_port, new_database, start_server
+from tests.e2e.stored import spans_by_trace
 from tests.spans import make_request, make_span
 from tracelake.ingest.grpc import SERVICE
-from tracelake.store.open import open_store
 
 SPANS: Final = 3
 SENDERS: Final = 4
@@ -99,7 +99,7 @@ def test_an_outage_of_postgresql_loses_nothing(cluster: Cluster, tmp_path: Path)
         for server in servers:
             eventually(lambda server=server: count_traces(server) == len(acknowledged))
             eventually(lambda server=server: index_lag(server) == 0)
-        assert_stored_once(cluster.database_url, acknowledged)
+        assert spans_by_trace(cluster.database_url) == dict.fromkeys(acknowledged, SPANS)
 
 
 class Load:
@@ -229,23 +229,6 @@ def index_lag(server: Server) -> float:
     return sum(
         float(line.split()[1]) for line in lines if line.startswith("tracelake_index_lag_traces{")
     )
-
-
-def assert_stored_once(store_url: str, acknowledged: set[int]) -> None:
-    store = open_store(store_url)
-    try:
-        with store.database.read() as connection:
-            rows = connection.exec_driver_sql("SELECT trace_id, span_count FROM traces").all()
-            spans = connection.exec_driver_sql(
-                "SELECT count(*) FROM spans JOIN chunks USING (chunk_id)"
-            ).scalar_one()
-    finally:
-        store.close()
-    stored = [int.from_bytes(row.trace_id) for row in rows]
-    assert len(stored) == len(set(stored))
-    assert set(stored) == acknowledged
-    assert {row.span_count for row in rows} == {SPANS}
-    assert spans == SPANS * len(acknowledged)
 
 
 def eventually(holds: Callable[[], bool]) -> None:

@@ -11,8 +11,8 @@ from urllib.error import HTTPError
 import psutil
 
 from tests.conftest import RunningServer, start_server
+from tests.e2e.stored import spans_by_trace
 from tests.spans import make_request, make_span
-from tracelake.store.open import open_store
 
 WORKERS = 3
 PROCESSES = WORKERS - 1
@@ -39,7 +39,7 @@ def test_an_ingest_process_that_dies_is_replaced(store_url: str, tmp_path: Path)
         sending.stop()
         server.process.terminate()
         assert server.process.wait(30) in (0, -15)
-    assert sending.acknowledged <= stored_traces(store_url)
+    assert sending.acknowledged <= spans_by_trace(store_url).keys()
     # Every other answer was one to send again after.
     assert set(sending.refused) <= {(503, "1")}
 
@@ -57,7 +57,7 @@ def test_the_end_of_the_server_is_the_end_of_all(store_url: str, tmp_path: Path)
         server.process.wait(30)
         sending.stop()
         assert psutil.wait_procs(children, timeout=30)[1] == []
-        assert sending.acknowledged <= stored_traces(store_url)
+        assert sending.acknowledged <= spans_by_trace(store_url).keys()
 
 
 class Sending:
@@ -116,15 +116,3 @@ def eventually(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it did not come to hold within 60 s"
         time.sleep(0.02)
-
-
-def stored_traces(store_url: str) -> set[int]:
-    store = open_store(store_url)
-    try:
-        with store.database.read() as connection:
-            rows = connection.exec_driver_sql("SELECT trace_id FROM traces").all()
-    finally:
-        store.close()
-    found = [int.from_bytes(row.trace_id) for row in rows]
-    assert len(found) == len(set(found))
-    return set(found)
