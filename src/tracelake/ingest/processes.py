@@ -35,13 +35,11 @@ StartProcess = Callable[[socket.socket], "subprocess.Popen[bytes]"]
 
 
 class IngestProcesses:
-    """Implements `Ingest` with up to `count` processes behind this one, each started by `add`."""
+    """Up to `count` processes behind this one, each started by `add`: a process is memory, and
+    most servers never have so much to do."""
 
     def __init__(self, count: int, start_process: StartProcess, metrics: IngestMetrics) -> None:
         self._seats = [_Seat(n, start_process, metrics) for n in range(count)]
-
-    async def start(self) -> None:
-        """Nothing yet: a process is memory, and most servers never have so much to do."""
 
     def add(self) -> None:
         """Start one more process, unless all are there or one is on its way. Does not wait."""

@@ -22,7 +22,6 @@ class SharedIngest:
 
     async def start(self) -> None:
         await self._own.start()
-        await self._others.start()
 
     async def stop(self) -> None:
         await self._others.stop()

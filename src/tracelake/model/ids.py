@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Sequence
 
 from tracelake.model.errors import InvalidInput
 
@@ -28,6 +29,16 @@ def parse_span_id(text: str) -> bytes:
     if _SPAN.match(text) is None:
         raise InvalidInput(f"{text!r} is not a span id: it is 16 hex digits")
     return bytes.fromhex(text)
+
+
+def parse_experiment_ids(texts: Sequence[str] | None) -> tuple[int, ...] | None:
+    """The numbers that experiment ids are; None, which means all, for None. Raises InvalidInput."""
+    if texts is None:
+        return None
+    wrong = [text for text in texts if not text.isdecimal() or len(text) > 18]
+    if wrong:
+        raise InvalidInput(f"experiment id {wrong[0]!r}: ids are whole numbers")
+    return tuple(int(text) for text in texts)
 
 
 def new_assessment_id() -> str:

@@ -7,10 +7,11 @@ from sqlalchemy import Connection, and_, case, func, or_, select
 
 from tracelake.model.entities import Cost, TokenUsage
 from tracelake.model.filters.parse import parse_filter
+from tracelake.model.ids import parse_experiment_ids
 from tracelake.store.api import MetricPoint, MetricQuery, SessionPage, SessionSummary
 from tracelake.store.compile import Compiler
 from tracelake.store.database import Database
-from tracelake.store.finder import experiment_numbers, in_experiments, infos_of, passes
+from tracelake.store.finder import in_experiments, infos_of, passes
 from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.view import IndexView
 from tracelake.store.metrics.compute import MetricRun
@@ -74,7 +75,7 @@ class SqlAnalytics:
         spec = spec_of(query)
         tree = parse_filter(query.filter)
         compiled = self._compiler.compile(tree)
-        numbers = experiment_numbers(query.experiment_ids)
+        numbers = parse_experiment_ids(query.experiment_ids)
         with self._database.read() as connection:
             view = IndexView(connection, self._cache)
             run = MetricRun(connection, view, spec, tree, compiled, numbers)
@@ -90,7 +91,7 @@ class SqlAnalytics:
         """A query for columns of the traces that match a filter."""
         tree = parse_filter(filter_text)
         compiled = self._compiler.compile(tree)
-        numbers = experiment_numbers(experiment_ids)
+        numbers = parse_experiment_ids(experiment_ids)
         query = in_experiments(select(*columns).where(compiled.condition), numbers)
         if compiled.exact:
             return query

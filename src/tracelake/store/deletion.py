@@ -11,10 +11,10 @@ from sqlalchemy import Connection, delete, or_, select
 
 from tracelake.model.errors import InvalidFilter, InvalidInput
 from tracelake.model.filters.parse import parse_filter
-from tracelake.model.ids import parse_trace_id
+from tracelake.model.ids import parse_experiment_ids, parse_trace_id
 from tracelake.store.api import TraceReader
 from tracelake.store.database import Database
-from tracelake.store.finder import experiment_numbers, in_experiments
+from tracelake.store.finder import in_experiments
 from tracelake.store.operations import Deleted, KeepGoing, TraceScope
 from tracelake.store.rows import AnyRow, AnySelect
 from tracelake.store.schema import CHUNK_BITS, assessments, chunks, spans, stale_versions, traces
@@ -122,7 +122,7 @@ class SqlTraceDeletion:
                 return
 
     def _by_age(self, scope: TraceScope) -> Iterator[Sequence[AnyRow]]:
-        query = in_experiments(_rows_in(scope), experiment_numbers(scope.experiment_ids))
+        query = in_experiments(_rows_in(scope), parse_experiment_ids(scope.experiment_ids))
         query = query.order_by(*_OLDEST_FIRST)
         # Each page begins where the last one ended: what was deleted is not walked over again.
         after: tuple[int, int] | None = None

@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 from tracelake.model.errors import InvalidInput
 from tracelake.model.filters.parse import parse_filter
 from tracelake.model.filters.tree import Node
+from tracelake.model.ids import parse_experiment_ids
 from tracelake.store.api import Facet, FacetQuery, FacetValue, Total
 from tracelake.store.compile import Compiled, Compiler
 from tracelake.store.database import Database
-from tracelake.store.finder import beyond_index, experiment_numbers, infos_of, passes
+from tracelake.store.finder import beyond_index, infos_of, passes
 from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.docs import Mask
 from tracelake.store.index.facts import Facts
@@ -83,7 +84,7 @@ class SqlFacets:
 
     def _pieces(self, connection: Connection, query: FacetQuery) -> Iterator["_Piece"]:
         tree = parse_filter(query.filter)
-        numbers = experiment_numbers(query.experiment_ids)
+        numbers = parse_experiment_ids(query.experiment_ids)
         view = IndexView(connection, self._cache)
         for segment, bounds in matches_by_segment(view, tree, numbers):
             chosen = bounds.maybe & _in_range(segment, query)

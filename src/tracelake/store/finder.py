@@ -9,7 +9,6 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from tracelake.model.entities import Assessment, Span, TraceInfo
-from tracelake.model.errors import InvalidInput
 from tracelake.model.filters.evaluate import Evidence, matches
 from tracelake.model.filters.tree import Node
 from tracelake.model.ids import format_trace_id
@@ -66,16 +65,6 @@ class TraceFinder:
             rows, token = _rows_of_page(connection, search, compiled)
             return infos_of(connection, rows), token
         return _page(connection, search, _from_tables(connection, search, compiled))
-
-
-def experiment_numbers(experiment_ids: Sequence[str] | None) -> tuple[int, ...] | None:
-    """Experiment ids as the tables have them; None means all. Raises InvalidInput."""
-    if experiment_ids is None:
-        return None
-    wrong = [item for item in experiment_ids if not item.isdecimal() or len(item) > 18]
-    if wrong:
-        raise InvalidInput(f"experiment id {wrong[0]!r}: ids are whole numbers")
-    return tuple(int(item) for item in experiment_ids)
 
 
 def in_experiments(query: AnySelect, numbers: Sequence[int] | None) -> AnySelect:

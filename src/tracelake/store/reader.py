@@ -9,13 +9,13 @@ from sqlalchemy import Connection, select
 from tracelake.model.entities import Span, TraceInfo
 from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.model.filters.parse import parse_filter
-from tracelake.model.ids import format_trace_id, parse_span_id
+from tracelake.model.ids import format_trace_id, parse_experiment_ids, parse_span_id
 from tracelake.store.api import SkeletonPage, SpanContent, SpanPage, TracePage
 from tracelake.store.chunks import read_chunks, read_piece
 from tracelake.store.content import SpanInChunk, content_of
 from tracelake.store.database import Database
 from tracelake.store.editor import trace_row
-from tracelake.store.finder import TraceFinder, TraceSearch, experiment_numbers, infos_of
+from tracelake.store.finder import TraceFinder, TraceSearch, infos_of
 from tracelake.store.order import TraceOrder
 from tracelake.store.payload import spans_in_order
 from tracelake.store.rows import AnyRow
@@ -50,7 +50,7 @@ class SqlTraceReader:
         check_page_size(max_results, MAX_RESULTS)
         search = TraceSearch(
             tree=parse_filter(filter),
-            experiment_ids=experiment_numbers(experiment_ids),
+            experiment_ids=parse_experiment_ids(experiment_ids),
             order=TraceOrder(tuple(order_by)),
             scope=f"traces:{filter}:",
             max_results=max_results,

@@ -6,7 +6,7 @@ every span of every request: where the facts are is worked out once for every se
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Final, TypeGuard
+from typing import Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
@@ -277,11 +277,7 @@ def _usage(plan: _Plan, attributes: Sequence[KeyValue]) -> TokenUsage | None:
 
 def _usage_of_object(told: dict[str, JsonValue]) -> TokenUsage | None:
     """None where it says nothing that is a count: it must not hide what spans below it say."""
-    counts = {
-        key: int(number)
-        for key, number in told.items()
-        if _is_number(number) and 0 <= number < COUNT_LIMIT
-    }
+    counts = {key: int(number) for key, number in _numbers(told, COUNT_LIMIT).items()}
     if not counts.keys() & _TOKENS:
         return None
     inputs, outputs = counts.get("input_tokens", 0), counts.get("output_tokens", 0)
@@ -298,18 +294,17 @@ def _cost(value: AnyValue) -> Cost | None:
     told = as_object(to_payload(value))
     if told is None:
         return None
-
-    dollars = {
-        key: float(number)
-        for key, number in told.items()
-        # Neither infinity nor an integer that no double holds is a price.
-        if _is_number(number) and 0 <= number < _DOLLARS_LIMIT
-    }
+    dollars = {key: float(number) for key, number in _numbers(told, _DOLLARS_LIMIT).items()}
     if not dollars.keys() & _DOLLARS:
         return None
     inputs, outputs = dollars.get("input_cost", 0.0), dollars.get("output_cost", 0.0)
     return Cost(inputs, outputs, dollars.get("total_cost") or inputs + outputs)
 
 
-def _is_number(value: JsonValue) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _numbers(told: dict[str, JsonValue], limit: float) -> dict[str, int | float]:
+    """The members that are numbers below a limit: not infinity, nor what no double holds."""
+    return {
+        key: number
+        for key, number in told.items()
+        if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number < limit
+    }

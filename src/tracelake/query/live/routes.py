@@ -9,7 +9,7 @@ from starlette.responses import StreamingResponse
 
 from tracelake.model import wire
 from tracelake.model.errors import InvalidInput, NotFound
-from tracelake.model.ids import format_trace_id, parse_trace_id
+from tracelake.model.ids import format_trace_id, parse_experiment_ids, parse_trace_id
 from tracelake.model.permissions import Permission, requires
 from tracelake.query.answer import encode
 from tracelake.query.live.subscription import Interest, Subscription
@@ -45,11 +45,8 @@ def router(live: Live, tail: LiveTail) -> APIRouter:
         last_event_id: LastEventId = None,
     ) -> StreamingResponse:
         """New and changed traces that match, as events; at most four a second."""
-        wrong = [each for each in experiment_id or () if not each.isdecimal() or len(each) > 18]
-        if wrong:
-            raise InvalidInput(f"experiment id {wrong[0]!r}: ids are whole numbers")
-        experiments = None if experiment_id is None else tuple(str(int(n)) for n in experiment_id)
-        interest = Interest(filter, experiments)
+        numbers = parse_experiment_ids(experiment_id)
+        interest = Interest(filter, None if numbers is None else tuple(map(str, numbers)))
         after_seq = _seq(last_event_id or after_id)
         subscription = await tail.subscribe(interest, after_seq)
         return _answer(_trace_events(tail, subscription, after_seq))
