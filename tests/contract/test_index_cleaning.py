@@ -7,7 +7,7 @@ from tracelake.store.api import FacetQuery
 from tracelake.store.index.follow import catch_up
 from tracelake.store.open import Store
 from tracelake.store.operations import TraceScope
-from tracelake.store.schema import index_postings, index_segments, stale_versions
+from tracelake.store.schema import index_blocks, index_segments, stale_versions
 
 TRACES = 40
 
@@ -56,9 +56,9 @@ def test_spans_of_the_first_moments_of_time(store: Store) -> None:
 
 
 def rows(store: Store) -> list[int]:
-    """Of postings, segments and stale versions."""
+    """Of blocks, segments and stale versions."""
     with store.database.read() as connection:
         return [
             connection.execute(select(func.count()).select_from(table)).scalar_one()
-            for table in (index_postings, index_segments, stale_versions)
+            for table in (index_blocks, index_segments, stale_versions)
         ]

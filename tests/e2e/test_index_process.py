@@ -90,7 +90,7 @@ def test_it_is_built_again_when_asked(tmp_path: Path) -> None:
     finally:
         stop(server)
     with store.database.write() as connection:
-        connection.execute(text("DELETE FROM index_postings"))
+        connection.execute(text("DELETE FROM index_blocks"))
     assert not store.traces.find_traces(filter="name = 'call 1'").traces
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (built.returncode, built.stdout) == (0, "The index is up to date.\n")

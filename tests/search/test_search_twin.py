@@ -20,13 +20,21 @@ FILTERS = 150
 """Of each store; `bench/fuzz_filters.py` asks 20,000."""
 
 
+@pytest.fixture(scope="module")
+def small_blocks() -> Iterator[None]:
+    """The few terms of this world lie in many blocks of the index."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tracelake.store.index.segments.BLOCK_BYTES", 100)
+        yield
+
+
 @pytest.fixture(
     scope="module",
     params=[(e, r) for e in ("sqlite", "postgresql") for r in ("tables", "index", "both")],
     ids="-".join,
 )
 def filled(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    small_blocks: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Store]:
     """A store on each engine, read from its tables, from its index, or from both."""
     engine, read_from = request.param

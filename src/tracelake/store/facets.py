@@ -117,7 +117,7 @@ class _SegmentPiece:
                 yield value, count
 
     def keys(self, field: Field) -> Iterator[tuple[str, int]]:
-        for found, docs in self.segment.first_terms(field.value):
+        for found, docs in self.segment.terms.keys(field.value):
             yield parts_of(found)[0], int(self.chosen[docs].sum())
 
     def many(self, present: bytes) -> Iterator[tuple[str, int]]:

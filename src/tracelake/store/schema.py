@@ -152,15 +152,13 @@ index_columns = Table(
 )
 
 # Terms are bytes, so that both engines put them in the same order.
-index_postings = Table(
-    "index_postings",
+index_blocks = Table(
+    "index_blocks",
     metadata,
     Column("segment_id", Key, nullable=False),
-    Column("term", LargeBinary, nullable=False),
-    Column("doc_count", Integer, nullable=False),
-    Column("docs", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("segment_id", "term", name="pk_index_postings"),
-    sqlite_with_rowid=False,
+    Column("last_term", LargeBinary, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("segment_id", "last_term", name="pk_index_blocks"),
 )
 
 assessments = Table(

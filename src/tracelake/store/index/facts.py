@@ -10,9 +10,8 @@ from sqlalchemy import Connection, select
 
 from tracelake.model.entities import JsonValue
 from tracelake.model.filters.evaluate import SESSION_KEY
+from tracelake.store.index.blocks import Posting
 from tracelake.store.index.columns import NO_NUMBER, Column
-from tracelake.store.index.docs import encode
-from tracelake.store.index.segments import Posting
 from tracelake.store.index.span_numbers import SpanNumbers
 from tracelake.store.index.terms import NOTHING, Field, term
 from tracelake.store.rows import AnyRow
@@ -89,8 +88,7 @@ class Facts:
 
     def postings(self) -> Iterator[Posting]:
         for found in sorted(self._positions):
-            docs = sorted(set(self._positions[found]))
-            yield found, len(docs), encode(docs)
+            yield found, sorted(set(self._positions[found]))
 
     def positions(self) -> dict[bytes, list[int]]:
         """Positions by term, as they were gathered: in no order, some twice."""

@@ -63,7 +63,7 @@ def _having_word(segment: Segment, wanted: WantedWord) -> Mask | None:
     words = list(_lines_with(segment.words(), wanted))
     if len(words) > _MOST_WORDS:
         return None
-    mask = segment.mask_of(*segment.docs_of([word_term(word) for word in words]))
+    mask = segment.mask_of(*segment.terms.docs_of([word_term(word) for word in words]))
     if wanted.fit is not Fit.BEGINS:
         # Only the beginning of a long word is known, and this may stand in the rest of it.
         mask |= segment.mask(Field.LONG_WORD.value)

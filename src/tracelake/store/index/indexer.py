@@ -9,11 +9,12 @@ from typing import Final, Protocol
 from sqlalchemy import Connection, delete, select, update
 
 from tracelake.store.database import Database
+from tracelake.store.index.blocks import Posting
 from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.columns import Column
 from tracelake.store.index.facts import FACTS, Facts, changed_traces
 from tracelake.store.index.merge import due, merged, worn
-from tracelake.store.index.segments import NewSegment, Posting, SegmentWriter, advance
+from tracelake.store.index.segments import NewSegment, SegmentWriter, advance
 from tracelake.store.index.text import TEXT, Texts, changed_texts
 from tracelake.store.index.view import IndexView, Segment
 from tracelake.store.schema import counters, index_columns, index_segments, stale_versions

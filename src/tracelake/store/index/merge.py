@@ -3,28 +3,31 @@
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
+import zstandard
 from numpy.typing import NDArray
 from sqlalchemy import select
 
 from tracelake.store.database import Database
+from tracelake.store.index.blocks import Block, Posting
 from tracelake.store.index.columns import Column
-from tracelake.store.index.docs import Mask, Positions, decode, encode
+from tracelake.store.index.docs import Mask
 from tracelake.store.index.facts import FACTS
-from tracelake.store.index.segments import NewSegment, Posting
+from tracelake.store.index.segments import NewSegment
 from tracelake.store.index.span_numbers import arranged
 from tracelake.store.index.terms import Field, range_of
 from tracelake.store.index.view import IndexView, Segment
-from tracelake.store.schema import index_postings
+from tracelake.store.schema import index_blocks
 
 WIDTH: Final = 8
 """So many segments of about one size become one."""
 # Larger segments than the last are not joined any more.
 _TIERS: Final = (512, 4096, 16_384)
-_ROWS_A_READ: Final = 4000
+_BLOCKS_A_READ: Final = 64
 
 
 def due(segments: Sequence[Segment]) -> list[Segment]:
@@ -120,7 +123,7 @@ def _span_columns(run: Sequence[Segment], sources: Sequence[_Source]) -> dict[st
     kept: list[dict[bytes, int]] = []
     shape_counts: list[int] = []
     for segment, source in zip(run, sources, strict=True):
-        shapes = list(segment.terms(*range_of(Field.SHAPE.value)))
+        shapes = list(segment.terms.between(*range_of(Field.SHAPE.value)))
         shape_counts.append(len(shapes))
         kept.append(
             {
@@ -161,50 +164,45 @@ def _span(segment: Segment, name: str) -> Column:
 
 
 def _postings(database: Database, sources: Sequence[_Source]) -> Iterator[Posting]:
-    streams = [_moved(database, source) for source in sources]
-    merging = heapq.merge(*streams, key=itemgetter(0))
-    term: bytes | None = None
-    gathered: list[Positions] = []
-    for found, docs in merging:
-        if found != term:
-            if term is not None:
-                yield _joined(term, gathered)
-            term, gathered = found, []
-        gathered.append(docs)
-    if term is not None:
-        yield _joined(term, gathered)
+    merging = heapq.merge(*(_moved(database, source) for source in sources), key=itemgetter(0))
+    for term, postings in groupby(merging, key=itemgetter(0)):
+        # Sources come in order of their numbers, so what they give ascends when it is joined.
+        gathered = [docs for _, docs in postings]
+        yield term, gathered[0] if len(gathered) == 1 else np.concatenate(gathered)
 
 
-def _joined(term: bytes, gathered: list[Positions]) -> Posting:
-    # Sources come in order of their numbers, so what they give ascends when it is joined.
-    docs = gathered[0] if len(gathered) == 1 else np.concatenate(gathered)
-    return term, len(docs), encode(docs.tolist())
-
-
-def _moved(database: Database, source: _Source) -> Iterator[tuple[bytes, Positions]]:
+def _moved(database: Database, source: _Source) -> Iterator[Posting]:
     """The terms of a segment with the new positions of its documents, leaving out empty ones."""
-    for term, count, stored in _rows(database, source.segment_id):
-        docs = source.new_positions[decode(count, stored)]
-        if not source.all_stay:
-            docs = docs[docs >= 0]
-        if len(docs):
-            yield term, docs.astype(np.uint32)
+    for block in _blocks(database, source.segment_id):
+        few = source.new_positions[block.few].tolist()
+        for number in range(len(block)):
+            begin, end = block.few_range(number)
+            if begin < end:
+                docs = few[begin:end]
+                if not source.all_stay:
+                    docs = [doc for doc in docs if doc >= 0]
+            else:
+                docs = source.new_positions[block.docs(number)]
+                docs = docs[docs >= 0].astype(np.uint32)
+            if len(docs):
+                yield block.term(number), docs
 
 
-def _rows(database: Database, segment_id: int) -> Iterator[tuple[bytes, int, bytes]]:
-    """All terms, in reads of their own: a long one would keep SQLite's log from being emptied."""
+def _blocks(database: Database, segment_id: int) -> Iterator[Block]:
+    """All blocks, in reads of their own: a long one would keep SQLite's log from being emptied."""
+    decompressor = zstandard.ZstdDecompressor()
     after = b""
     while True:
         query: Any = (
-            select(index_postings.c.term, index_postings.c.doc_count, index_postings.c.docs)
-            .where(index_postings.c.segment_id == segment_id, index_postings.c.term > after)
-            .order_by(index_postings.c.term)
-            .limit(_ROWS_A_READ)
+            select(index_blocks.c.last_term, index_blocks.c.content)
+            .where(index_blocks.c.segment_id == segment_id, index_blocks.c.last_term > after)
+            .order_by(index_blocks.c.last_term)
+            .limit(_BLOCKS_A_READ)
         )
         with database.read() as connection:
             rows = connection.execute(query).all()
         for row in rows:
-            yield bytes(row.term), row.doc_count, row.docs
-        if len(rows) < _ROWS_A_READ:
+            yield Block(row.content, decompressor)
+        if len(rows) < _BLOCKS_A_READ:
             return
-        after = rows[-1].term
+        after = rows[-1].last_term

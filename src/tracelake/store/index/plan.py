@@ -193,7 +193,7 @@ class SegmentPlan:
                 wanted: Any = clause.value
                 words = (wanted,) if isinstance(wanted, str) else wanted
                 mask = self._segment.mask_of(
-                    *(self._segment.docs(term(field, *parts, word)) for word in words)
+                    *(self._segment.terms.docs(term(field, *parts, word)) for word in words)
                 )
                 if clause.op in (Op.NE, Op.NOT_IN):
                     mask = self._segment.mask(present) & ~mask
@@ -207,7 +207,7 @@ class SegmentPlan:
         """A question that every value there is, as a part of terms, answers for itself."""
         found: list[Positions] = []
         unsure: list[Positions] = []
-        for each, docs in self._segment.terms(*range_of(present)):
+        for each, docs in self._segment.terms.between(*range_of(present)):
             verdict = verdict_of(parts_of(each)[part])
             if verdict is None:
                 unsure.append(docs)

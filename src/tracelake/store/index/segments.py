@@ -12,18 +12,15 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from tracelake.store.bulk import BulkInsert, Row
 from tracelake.store.database import Database, next_numbers
+from tracelake.store.index.blocks import BLOCK_BYTES, Posting, pack_blocks
 from tracelake.store.index.columns import Column, pack_column, pack_words
 from tracelake.store.index.terms import Field
-from tracelake.store.schema import counters, index_columns, index_postings, index_segments
+from tracelake.store.schema import counters, index_blocks, index_columns, index_segments
 
 SEGMENT_NUMBERS: Final = "index_segment"
 WORD_PREFIX: Final = Field.WORD.value + b"\0"
-_ROWS_A_TRANSACTION: Final = 4000
+_BLOCKS_A_TRANSACTION: Final = 200
 """Ingest waits for no more writing than this at a time."""
-_REMOVED_A_TRANSACTION: Final = 4000
-
-Posting = tuple[bytes, int, bytes]
-"""A term, in how many documents it is, and which: see `docs.encode`."""
 
 
 @dataclass(slots=True)
@@ -49,16 +46,18 @@ class SegmentWriter:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._postings = BulkInsert(database, index_postings)
+        self._blocks = BulkInsert(database, index_blocks)
 
     def write(self, new: NewSegment) -> int:
         """Store a segment and publish it; its id. `indexed_<name>` moves up to its last change."""
         with self._database.write() as connection:
             segment_id = next_numbers(connection, SEGMENT_NUMBERS, 1)
         words = bytearray()
-        for rows in _batched(self._rows(segment_id, new.postings, words)):
+        blocks = pack_blocks(_noting_words(new.postings, words), BLOCK_BYTES)
+        rows: Iterator[Row] = ((segment_id, *block) for block in blocks)
+        while some := list(islice(rows, _BLOCKS_A_TRANSACTION)):
             with self._database.write() as connection:
-                self._postings.execute(connection, rows)
+                self._blocks.execute(connection, some)
         # Before the transaction: ingest need not wait until the columns are compressed.
         contents = _packed(new, words) if new.doc_count else {}
         with self._database.write() as connection:
@@ -73,17 +72,9 @@ class SegmentWriter:
             self.remove(segment_id)
 
     def remove(self, segment_id: int) -> None:
-        """Delete the postings of a segment that is not visible, in small transactions."""
+        """Delete the terms of a segment that is not visible, in small transactions."""
         while self._remove_some(segment_id):
             pass
-
-    def _rows(
-        self, segment_id: int, postings: Iterable[Posting], words: bytearray
-    ) -> Iterator[Row]:
-        for found, count, docs in postings:
-            if found.startswith(WORD_PREFIX):
-                words += found[len(WORD_PREFIX) :] + b"\n"
-            yield segment_id, found, count, docs
 
     def _publish(
         self, connection: Connection, segment_id: int, new: NewSegment, contents: dict[str, bytes]
@@ -118,21 +109,29 @@ class SegmentWriter:
 
     def _remove_some(self, segment_id: int) -> bool:
         some = (
-            select(index_postings.c.term)
-            .where(index_postings.c.segment_id == segment_id)
-            .order_by(index_postings.c.term)
-            .limit(_REMOVED_A_TRANSACTION)
+            select(index_blocks.c.last_term)
+            .where(index_blocks.c.segment_id == segment_id)
+            .order_by(index_blocks.c.last_term)
+            .limit(_BLOCKS_A_TRANSACTION)
         )
         with self._database.write() as connection:
-            last = connection.execute(select(func.max(some.subquery().c.term))).scalar()
+            last = connection.execute(select(func.max(some.subquery().c.last_term))).scalar()
             if last is None:
                 return False
             connection.execute(
-                delete(index_postings).where(
-                    index_postings.c.segment_id == segment_id, index_postings.c.term <= last
+                delete(index_blocks).where(
+                    index_blocks.c.segment_id == segment_id, index_blocks.c.last_term <= last
                 )
             )
         return True
+
+
+def _noting_words(postings: Iterable[Posting], words: bytearray) -> Iterator[Posting]:
+    """The postings; on their way the words among them are added, one a line."""
+    for posting in postings:
+        if posting[0].startswith(WORD_PREFIX):
+            words += posting[0][len(WORD_PREFIX) :] + b"\n"
+        yield posting
 
 
 def _packed(new: NewSegment, words: bytearray) -> dict[str, bytes]:
@@ -155,17 +154,12 @@ def _unseen_segments(connection: Connection) -> list[int]:
     visible = set(connection.scalars(select(index_segments.c.segment_id)))
     unseen: list[int] = []
     at: int | None = -1
-    # One step down the index a segment, instead of a walk over all its terms.
+    # One step down the index a segment, instead of a walk over all its blocks.
     while True:
         at = connection.execute(
-            select(func.min(index_postings.c.segment_id)).where(index_postings.c.segment_id > at)
+            select(func.min(index_blocks.c.segment_id)).where(index_blocks.c.segment_id > at)
         ).scalar()
         if at is None:
             return unseen
         if at not in visible:
             unseen.append(at)
-
-
-def _batched(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    while some := list(islice(rows, _ROWS_A_TRANSACTION)):
-        yield some

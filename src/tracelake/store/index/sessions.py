@@ -38,7 +38,7 @@ class SessionAssessments:
 
     def _indexed(self, field: Field, name: str) -> Iterator[SessionAssessment]:
         for segment in self._view.facts:
-            for found, docs in segment.terms(*range_of(term(field, name))):
+            for found, docs in segment.terms.between(*range_of(term(field, name))):
                 if self._view.alive(segment)[docs].any():
                     yield SessionAssessment(*parts_of(found)[1:])
 

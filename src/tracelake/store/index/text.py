@@ -15,10 +15,9 @@ from tracelake.model.entities import JsonValue
 from tracelake.model.filters.evaluate import as_text, leaves
 from tracelake.model.text import storable
 from tracelake.store.chunks import read_whole
+from tracelake.store.index.blocks import Posting
 from tracelake.store.index.columns import Column
-from tracelake.store.index.docs import encode
 from tracelake.store.index.hits import word_term
-from tracelake.store.index.segments import Posting
 from tracelake.store.index.terms import Field
 from tracelake.store.index.words import WORD_CHARS, cut_word, words_of
 from tracelake.store.rows import AnyRow
@@ -80,10 +79,9 @@ class Texts:
 
     def postings(self) -> Iterator[Posting]:
         if self._long:
-            yield Field.LONG_WORD.value, len(self._long), encode(self._long)
+            yield Field.LONG_WORD.value, self._long
         for word in sorted(self._positions):
-            docs = self._positions[word]
-            yield word_term(word), len(docs), encode(docs)
+            yield word_term(word), self._positions[word]
 
     def columns(self) -> dict[str, Column]:
         return {"seq": self._seqs}

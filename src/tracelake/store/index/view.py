@@ -1,6 +1,5 @@
 """The index as one read transaction sees it: its visible segments, and where each index ends."""
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,23 +8,17 @@ from sqlalchemy import Connection, select
 
 from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.columns import Column, unpack_column, unpack_words
-from tracelake.store.index.docs import Mask, Positions, decode
+from tracelake.store.index.docs import Mask, Positions
+from tracelake.store.index.lookup import SegmentTerms
 from tracelake.store.index.terms import NOTHING, Field, parts_of, range_of, term
 from tracelake.store.rows import AnyRow
-from tracelake.store.schema import (
-    counters,
-    index_columns,
-    index_postings,
-    index_segments,
-    stale_versions,
-)
+from tracelake.store.schema import counters, index_columns, index_segments, stale_versions
 
 Shape = tuple[str | None, ...]
 """Name, type, status, model, provider and tool of spans."""
 
 _TERM_BYTES = 100
 """What a decoded shape is taken to weigh in memory."""
-_LOOK_UP = 500
 
 
 class IndexView:
@@ -93,6 +86,7 @@ class Segment:
         self.last_seq: int = row.last_seq
         self.doc_count: int = row.doc_count
         self.level: int = row.level
+        self.terms = SegmentTerms(connection, row.segment_id)
 
     def column(self, name: str) -> Column:
         """The numbers of every document. `seq` is the version each position stands for."""
@@ -122,7 +116,7 @@ class Segment:
         def load() -> tuple[Any, int]:
             codes = np.zeros(self.doc_count, dtype=np.int32)
             values: list[tuple[str, int]] = []
-            for each, docs in self.terms(*range_of(present)):
+            for each, docs in self.terms.between(*range_of(present)):
                 values.append((parts_of(each)[-1], int(docs[0])))
                 codes[docs] = len(values)
             return (codes, values), codes.nbytes + _TERM_BYTES * len(values)
@@ -144,7 +138,7 @@ class Segment:
 
         def load() -> tuple[list[tuple[Shape, Positions]], int]:
             found = [
-                (shape_of(term), docs) for term, docs in self.terms(*range_of(Field.SHAPE.value))
+                (shape_of(term), docs) for term, docs in self.terms.between(*range_of(Field.SHAPE.value))
             ]
             return found, sum(_TERM_BYTES + docs.nbytes for _, docs in found)
 
@@ -157,35 +151,16 @@ class Segment:
             found = [
                 (parts_of(each), docs)
                 for field in (Field.EXPECTATION, Field.FEEDBACK, Field.ISSUE)
-                for each, docs in self.terms(*range_of(field.value))
+                for each, docs in self.terms.between(*range_of(field.value))
                 if each.count(b"\0") > 1
             ]
             return found, sum(_TERM_BYTES + docs.nbytes for _, docs in found)
 
         return self._cache.get((self.segment_id, "assessments"), load)
 
-    def docs(self, term: bytes) -> Positions:
-        """The documents that have a term."""
-        row = self._connection.execute(
-            select(index_postings.c.doc_count, index_postings.c.docs).where(
-                index_postings.c.segment_id == self.segment_id, index_postings.c.term == term
-            )
-        ).one_or_none()
-        return decode(*row) if row is not None else np.empty(0, dtype=np.uint32)
-
-    def docs_of(self, terms: Sequence[bytes]) -> Iterator[Positions]:
-        """The documents that have each of these terms, in no order."""
-        for at in range(0, len(terms), _LOOK_UP):
-            query = select(index_postings.c.doc_count, index_postings.c.docs).where(
-                index_postings.c.segment_id == self.segment_id,
-                index_postings.c.term.in_(terms[at : at + _LOOK_UP]),
-            )
-            for count, docs in self._connection.execute(query):
-                yield decode(count, docs)
-
     def mask(self, term: bytes) -> Mask:
         """The same as a mask over the segment."""
-        return self.mask_of(self.docs(term))
+        return self.mask_of(self.terms.docs(term))
 
     def experiment_mask(self, number: int) -> Mask:
         """The documents of an experiment, which nearly every search asks for. Not to be changed."""
@@ -202,54 +177,14 @@ class Segment:
             found[some] = True
         return found
 
-    def first_terms(self, prefix: bytes) -> Iterator[tuple[bytes, Positions]]:
-        """Of the terms after a prefix, those of one part more: a field's keys, not their values."""
-        low, high = range_of(prefix)
-        while True:
-            query = (
-                select(index_postings.c.term, index_postings.c.doc_count, index_postings.c.docs)
-                .where(
-                    index_postings.c.segment_id == self.segment_id,
-                    index_postings.c.term >= low,
-                    index_postings.c.term < high,
-                )
-                .order_by(index_postings.c.term)
-                .limit(1)
-            )
-            row = self._connection.execute(query).one_or_none()
-            if row is None:
-                return
-            yield row.term, decode(row.doc_count, row.docs)
-            # Past all terms that begin with this one, to the next key.
-            low = row.term + b"\x01"
-
     def values(self, present: bytes) -> list[tuple[str, Positions]]:
         """The values of a field and who has them. `present` is its term without a value."""
 
         def load() -> tuple[list[tuple[str, Positions]], int]:
-            found = [(parts_of(term)[-1], docs) for term, docs in self.terms(*range_of(present))]
+            found = [(parts_of(term)[-1], docs) for term, docs in self.terms.between(*range_of(present))]
             return found, sum(_TERM_BYTES + docs.nbytes for _, docs in found)
 
         return self._cache.get((self.segment_id, f"values:{present.hex()}"), load)
-
-    def terms(self, low: bytes, high: bytes) -> Iterator[tuple[bytes, Positions]]:
-        """Terms of a half-open range, ascending, with the documents that have them."""
-        for each, count, docs in self._range(
-            low, high, index_postings.c.doc_count, index_postings.c.docs
-        ):
-            yield each, decode(count, docs)
-
-    def _range(self, low: bytes, high: bytes, *columns: Any) -> Iterator[Any]:
-        query = (
-            select(index_postings.c.term, *columns)
-            .where(
-                index_postings.c.segment_id == self.segment_id,
-                index_postings.c.term >= low,
-                index_postings.c.term < high,
-            )
-            .order_by(index_postings.c.term)
-        )
-        yield from self._connection.execute(query)
 
     def positions_of(self, seqs: NDArray[np.int64]) -> Positions:
         """Where these versions, ascending, are; those that are not here are left out."""

@@ -143,13 +143,11 @@ def _create_index() -> None:
         sa.PrimaryKeyConstraint("segment_id", "name", name="pk_index_columns"),
     )
     op.create_table(
-        "index_postings",
+        "index_blocks",
         sa.Column("segment_id", Key, nullable=False),
-        sa.Column("term", sa.LargeBinary, nullable=False),
-        sa.Column("doc_count", sa.Integer, nullable=False),
-        sa.Column("docs", sa.LargeBinary, nullable=False),
-        sa.PrimaryKeyConstraint("segment_id", "term", name="pk_index_postings"),
-        sqlite_with_rowid=False,
+        sa.Column("last_term", sa.LargeBinary, nullable=False),
+        sa.Column("content", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("segment_id", "last_term", name="pk_index_blocks"),
     )
 
 
