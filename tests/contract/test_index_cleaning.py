@@ -1,5 +1,6 @@
 """What is deleted or replaced leaves the index, and its space, in the end."""
 
+import pytest
 from sqlalchemy import func, select
 
 from tests.spans import make_span, public_id, write
@@ -10,6 +11,11 @@ from tracelake.store.operations import TraceScope
 from tracelake.store.schema import index_blocks, index_segments, stale_versions
 
 TRACES = 40
+
+
+@pytest.fixture(autouse=True)
+def a_term_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracelake.store.index.segments.BLOCK_BYTES", 1)
 
 
 def test_segments_of_deleted_traces_go(store: Store) -> None:

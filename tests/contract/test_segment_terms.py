@@ -55,7 +55,15 @@ def test_look_ups(store: Store, wanted: dict[bytes, list[int]]) -> None:
     chooser = random.Random(4)
     with store.database.read() as connection:
         terms = IndexView(connection, ColumnCache()).text[1].terms
-        asked = [*chooser.sample(sorted(wanted), 300), b"", b"a", b"w", b"w\0", b"t\0key0\x01", b"z"]
+        asked = [
+            *chooser.sample(sorted(wanted), 300),
+            b"",
+            b"a",
+            b"w",
+            b"w\0",
+            b"t\0key0\x01",
+            b"z",
+        ]
         for term in asked:
             assert terms.docs(term).tolist() == wanted.get(term, []), term
         for count in (1, 2, 3, 255, 256, 257, 600, len(wanted)):

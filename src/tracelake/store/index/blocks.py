@@ -1,10 +1,10 @@
-"""Terms and who has them, many in a block: a row of the store holds some hundred bytes of either.
+"""Terms and who has them, many in a block, which is a row of the store.
 
-A row for each term had cost PostgreSQL 95 bytes and SQLite 22 beside the term and its documents; most
-terms are words of a single trace, so that was most of what text took on disk.
+A row for each term had cost PostgreSQL 95 bytes and SQLite 22 beside the term and its documents;
+most terms are words of a single trace, so that was most of what text took on disk.
 
-A block is a zstd frame of, in little-endian numbers: how many terms (u4), their lengths (u2 each), in
-how many documents each is (u4 each), the documents of terms with few (u4 each, all first bytes first),
+A block is a zstd frame. In it, little-endian: how many terms (u4), their lengths (u2 each), in how
+many documents each is (u4 each), the documents of terms with few (u4 each, all first bytes first),
 the lengths of the bitmaps of the others (u4 each), the terms, the bitmaps (`docs.pack_bitmap`).
 """
 

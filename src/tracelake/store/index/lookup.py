@@ -103,7 +103,7 @@ class SegmentTerms:
         return self._connection.execute(query).all()
 
     def _blocks_with(self, terms: Sequence[bytes]) -> Iterator[tuple[bytes, Block]]:
-        """The blocks in which these terms are, if they are anywhere, after the last term of each."""
+        """The blocks in which these terms are, if anywhere, each after its last term."""
         count = 1 << (len(terms) - 1).bit_length()
         # The last one again and again: so there are few statements, and both engines know them.
         filled = [*terms, *[terms[-1]] * (count - len(terms))]

@@ -138,7 +138,8 @@ class Segment:
 
         def load() -> tuple[list[tuple[Shape, Positions]], int]:
             found = [
-                (shape_of(term), docs) for term, docs in self.terms.between(*range_of(Field.SHAPE.value))
+                (shape_of(term), docs)
+                for term, docs in self.terms.between(*range_of(Field.SHAPE.value))
             ]
             return found, sum(_TERM_BYTES + docs.nbytes for _, docs in found)
 
@@ -181,7 +182,9 @@ class Segment:
         """The values of a field and who has them. `present` is its term without a value."""
 
         def load() -> tuple[list[tuple[str, Positions]], int]:
-            found = [(parts_of(term)[-1], docs) for term, docs in self.terms.between(*range_of(present))]
+            found = [
+                (parts_of(term)[-1], docs) for term, docs in self.terms.between(*range_of(present))
+            ]
             return found, sum(_TERM_BYTES + docs.nbytes for _, docs in found)
 
         return self._cache.get((self.segment_id, f"values:{present.hex()}"), load)
