@@ -268,3 +268,19 @@ def test_a_resource_with_much_to_say_is_not_repeated_for_long(store: Store) -> N
     store.spans.write(parts)
     found = store.traces.get_span(public_id(1), _id(3000))
     assert len(found.resource["env"]) == 600_000
+
+
+def test_payloads_around_the_slices_of_postgresql(store: Store) -> None:
+    chooser = random.Random(3)
+    notes = {
+        n: chooser.randbytes(size).hex()
+        for n, size in enumerate([*range(1600, 2000, 9), *range(3600, 4100, 23), 30_000], 1)
+    }
+    for n, note in notes.items():
+        write(store, make_span(n, 1, note=note))
+    with store.database.read() as connection:
+        rows = connection.execute(select(chunks)).all()
+    slices = {len(row.payload_slices) for row in rows if row.payload_slices is not None}
+    assert slices == (set() if store.database.is_sqlite else {1996, 2 * 1996, 15 * 1996})
+    for n, note in notes.items():
+        assert store.traces.get_span(public_id(n), _id(1)).attributes["note"] == note

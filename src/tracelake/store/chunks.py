@@ -12,10 +12,36 @@ from tracelake.store.api import Chunk
 from tracelake.store.bulk import Row
 from tracelake.store.large import StoredValue, decode_places, encode_places, put_back
 from tracelake.store.payload import spans_in_order, unpack, unpack_piece
+from tracelake.store.rows import AnyRow
 from tracelake.store.schema import CHUNK_BITS, FIRST_PIECE, chunks, spans
 
 _LOOK_UP: Final = 20
 """Chunks held in memory at a time."""
+
+
+_SLICE_BYTES: Final = 1996
+"""Of PostgreSQL's TOAST, with its usual pages of 8 KB:
+https://www.postgresql.org/docs/current/storage-toast.html"""
+_MOST_IN_ROW: Final = 1900
+"""A row of more than 2 KB would be sliced itself."""
+
+
+def fill_slices(row: Row) -> Row:
+    """A row of a chunk with all that fills whole slices of PostgreSQL apart.
+
+    Four whole slices fill a page. Payloads of 4.3 KB, two slices and a short one each, had left
+    a fifth of the pages empty.
+    """
+    chunk_id, payload, _, places = row
+    in_row = len(payload) % _SLICE_BYTES
+    if in_row == len(payload) or in_row > _MOST_IN_ROW:
+        return row
+    return chunk_id, payload[:in_row], payload[in_row:], places
+
+
+def payload_of(row: AnyRow) -> bytes:
+    """The payload of a row of `chunks`."""
+    return row.payload if row.payload_slices is None else row.payload + row.payload_slices
 
 
 @dataclass(slots=True)
@@ -46,7 +72,7 @@ class ChunkRows:
         chunk_id = self._first + self.chunk_count
         self.chunk_count += 1
         places = self._add_pieces(connection, chunk) if chunk.large else None
-        self.rows.append((chunk_id, chunk.payload, places))
+        self.rows.append((chunk_id, chunk.payload, None, places))
         return chunk_id
 
     def _add_pieces(self, connection: Connection, chunk: Chunk) -> bytes:
@@ -60,7 +86,7 @@ class ChunkRows:
                 StoredValue(**told, first_piece=self._next_piece, piece_count=len(pieces))
             )
             for piece in pieces:
-                self.rows.append((self._next_piece, piece, None))
+                self.rows.append((self._next_piece, piece, None, None))
                 self._next_piece += 1
         return encode_places(places)
 
@@ -71,7 +97,7 @@ def read_chunks(connection: Connection, chunk_ids: Sequence[int]) -> Iterator[St
         query = select(chunks).where(chunks.c.chunk_id.in_(chunk_ids[at : at + _LOOK_UP]))
         for row in connection.execute(query):
             large = decode_places(row.large_values)
-            yield StoredChunk(row.chunk_id, unpack(row.payload), large)
+            yield StoredChunk(row.chunk_id, unpack(payload_of(row)), large)
 
 
 def read_whole(
@@ -94,11 +120,10 @@ def restore(connection: Connection, span: Span, values: Iterable[StoredValue]) -
 
 def read_piece(connection: Connection, number: int) -> bytes:
     """One piece of a large value. Raises NotFound when its trace was deleted meanwhile."""
-    query = select(chunks.c.payload).where(chunks.c.chunk_id == number)
-    stored = connection.execute(query).scalar_one_or_none()
-    if stored is None:
+    row = connection.execute(select(chunks).where(chunks.c.chunk_id == number)).one_or_none()
+    if row is None:
         raise NotFound("the value is not there any more")
-    return unpack_piece(stored)
+    return unpack_piece(payload_of(row))
 
 
 def delete_unused(connection: Connection, trace_key: int, chunk_ids: set[int]) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, select
 from tracelake.model.entities import SpanType
 from tracelake.model.filters.patterns import literal_pieces
 from tracelake.model.filters.tree import And, Clause, Entity, Node, OnSpan, Op, clauses_of
+from tracelake.store.chunks import payload_of
 from tracelake.store.payload import spans_in_order, unpack_piece
 from tracelake.store.rows import AnyRow
 from tracelake.store.schema import CHUNK_BITS, chunks
@@ -90,7 +91,7 @@ class TextProbe:
             for chunk in connection.execute(query):
                 seen = by_key[chunk.chunk_id >> CHUNK_BITS]
                 seen.has_unseen |= chunk.large_values is not None
-                self._look(seen, unpack_piece(chunk.payload))
+                self._look(seen, unpack_piece(payload_of(chunk)))
         concluded = ((row.trace_key, self._conclude(by_key[row.trace_key], row)) for row in rows)
         return {key: known for key, known in concluded if known is not None}
 

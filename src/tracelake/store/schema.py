@@ -122,6 +122,7 @@ chunks = Table(
     metadata,
     Column("chunk_id", Key, primary_key=True, autoincrement=False),
     Column("payload", LargeBinary, nullable=False),
+    Column("payload_slices", LargeBinary),
     Column("large_values", LargeBinary),
 )
 

@@ -10,7 +10,7 @@ from tracelake.model.errors import NotFound
 from tracelake.model.summary import RunningSummary, Summary, summarise
 from tracelake.store.api import SpanRow, TraceFacts, TracePart
 from tracelake.store.bulk import BulkInsert, Row, json_text
-from tracelake.store.chunks import ChunkRows, delete_unused
+from tracelake.store.chunks import ChunkRows, delete_unused, fill_slices
 from tracelake.store.database import Database, next_traces
 from tracelake.store.rows import AnyRow, cost_values, usage_values
 from tracelake.store.running import RunningSummaries, read_spans, sum_up
@@ -109,6 +109,8 @@ class SqlSpanWriter:
             else:
                 summary = summarise(item.latest.values())
             trace_rows[item.is_known].append(_trace_row(item, summary, seq + n))
+        if not self._database.is_sqlite:
+            chunk_rows = [fill_slices(row) for row in chunk_rows]
         self._chunks.execute(connection, chunk_rows)
         # Nothing of a new trace can be there already, and not having to ask costs less.
         self._new_spans.execute(connection, span_rows[False])

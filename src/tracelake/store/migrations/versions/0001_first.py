@@ -117,8 +117,10 @@ def _create_traces() -> None:
         "chunks",
         sa.Column("chunk_id", Key, primary_key=True, autoincrement=False),
         sa.Column("payload", sa.LargeBinary, nullable=False),
+        sa.Column("payload_slices", sa.LargeBinary),
         sa.Column("large_values", sa.LargeBinary),
     )
+    _never_compress("chunks", "payload", "payload_slices")
 
 
 def _create_index() -> None:
@@ -149,6 +151,8 @@ def _create_index() -> None:
         sa.Column("content", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("segment_id", "last_term", name="pk_index_blocks"),
     )
+    _never_compress("index_columns", "content")
+    _never_compress("index_blocks", "content")
 
 
 def _create_assessments() -> None:
@@ -225,6 +229,13 @@ def _create_agents() -> None:
         ),
     )
     op.create_index("ix_endpoints_agent", "endpoints", ["agent_name"])
+
+
+def _never_compress(table: str, *columns: str) -> None:
+    """Save PostgreSQL the trial: what these columns hold is compressed."""
+    if op.get_bind().dialect.name == "postgresql":
+        for column in columns:
+            op.execute(f"ALTER TABLE {table} ALTER {column} SET STORAGE EXTERNAL")
 
 
 def _usage_and_cost() -> list[sa.Column[Any]]:
