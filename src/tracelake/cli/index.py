@@ -33,6 +33,7 @@ def add_parser(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     settings = load_settings({name: getattr(arguments, name) for name in _SETTINGS})
     settings.require_store()
+    from tracelake.server.collector import calm_collector
     from tracelake.server.logs import log_to_stderr
     from tracelake.store.index.follow import catch_up, follow, keeping_lease
     from tracelake.store.open import open_store
@@ -40,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     log_to_stderr(settings.log_level)
     os.nice(_NICENESS)
     store = open_store(settings.store_url)
+    calm_collector()
     holder = f"index-{os.getpid()}-{os.urandom(4).hex()}"
     try:
         if arguments.follow:

@@ -14,6 +14,7 @@ from typing import Any
 from tracelake.ingest.accept import LocalIngest
 from tracelake.ingest.prices import PriceTable
 from tracelake.ingest.process import serve_offers
+from tracelake.server.collector import calm_collector
 from tracelake.server.logs import log_to_stderr
 from tracelake.server.settings import ServerSettings
 from tracelake.store.open import open_store
@@ -57,6 +58,7 @@ def main() -> int:
     try:
         prices = PriceTable(Path(told["price_file"]) if told["price_file"] else None)
         ingest = LocalIngest(store.spans, store.experiments, prices, told["max_body_bytes"])
+        calm_collector()
         asyncio.run(serve_offers(ingest, stream))
     finally:
         store.close()

@@ -1,7 +1,6 @@
 """Run the server until it is told to stop."""
 
 import asyncio
-import gc
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +9,7 @@ import uvicorn
 
 from tracelake.model.errors import InvalidInput
 from tracelake.server.app import FrontDoor, create_app
+from tracelake.server.collector import calm_collector
 from tracelake.server.connection import Connection
 from tracelake.server.home import hold_home
 from tracelake.server.logs import log_to_stderr
@@ -56,10 +56,7 @@ def run_server(settings: ServerSettings, on_ready: Callable[[], None] | None = N
 
 def _serve(settings: ServerSettings, listener: socket.socket, ready: Callable[[], None]) -> int:
     door = create_app(settings)
-    # What was made until now stays: the collector need not look through it again and again. With
-    # that, the 95th percentile of searches over a million traces was 100 ms above the median.
-    gc.collect()
-    gc.freeze()
+    calm_collector()
     protocol: Any = Connection  # Typed narrower than what is done with it.
     config = uvicorn.Config(
         door,

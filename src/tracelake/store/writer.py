@@ -49,7 +49,7 @@ class SqlSpanWriter:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._chunks = BulkInsert(database, chunks)
+        self._chunks = BulkInsert(database, chunks, most_rows=32)
         self._new_spans = BulkInsert(database, spans)
         self._new_traces = BulkInsert(database, traces)
         self._spans = BulkInsert(database, spans, replace=True)

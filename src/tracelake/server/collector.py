@@ -1,0 +1,19 @@
+"""Python's collector of cycles in a process that lives long."""
+
+import gc
+from typing import Final
+
+_NEW_OBJECTS: Final = 100_000
+"""A request of 50 traces makes some 10,000, none in a cycle; at Python's 700, looking through them
+again and again took 8 % of ingest."""
+
+
+def calm_collector() -> None:
+    """Let what was made until now stay, and look for cycles seldom. Call it before the work begins.
+
+    Without the first, the 95th percentile of searches over a million traces was 100 ms above the
+    median.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS, 50, 100)
