@@ -41,7 +41,7 @@ class BulkInsert:
         compiled = statement.compile(dialect=_positional(database), column_keys=names)
         assert compiled.positiontup == names, "parameters come in the order of the columns"
         self._sql = str(compiled)
-        self._values = f"({', '.join('?' * len(names))})"
+        self._one_row = f"({', '.join('?' * len(names))})"
         self._most_rows = most_rows
 
     def execute(self, connection: Connection, rows: Sequence[Row]) -> None:
@@ -54,11 +54,8 @@ class BulkInsert:
         # have it back while another thread decodes. With an execution a row, the one that writes
         # had waited most of its time.
         for some in _by_powers_of_two(rows, self._most_rows):
-            connection.exec_driver_sql(self._of_rows(len(some)), tuple(chain.from_iterable(some)))
-
-    def _of_rows(self, count: int) -> str:
-        head, values, tail = self._sql.partition(self._values)
-        return head + ", ".join([values] * count) + tail
+            many = self._sql.replace(self._one_row, ", ".join([self._one_row] * len(some)))
+            connection.exec_driver_sql(many, tuple(chain.from_iterable(some)))
 
 
 def json_text(value: Any) -> str:
