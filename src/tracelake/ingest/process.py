@@ -17,7 +17,7 @@ from tracelake.ingest.frames import (
 from tracelake.model.errors import TracelakeError
 
 _log = logging.getLogger(__name__)
-_HELD_BYTES: Final = 16 * 1024 * 1024
+_HELD_BYTES: Final = 8 * 1024 * 1024
 """Enough for a full group commit; what is more waits in the server, and in one place only."""
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-_READ_BYTES: Final = 64 * 1024
+_READ_BYTES: Final = 32 * 1024
 
 # One for all connections: whoever is read to takes all of it over before the next one is.
 _buffer: Final = memoryview(bytearray(_READ_BYTES))

@@ -85,7 +85,7 @@ SETTINGS: Final = (
         "max_pending_bytes",
         "TRACELAKE_MAX_PENDING_BYTES",
         integer(1024, 2**40),
-        str(48 * _MIB),
+        str(32 * _MIB),
         "Bytes of span requests that may be under way at once. More are refused with 503.",
     ),
     Setting(

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from tracelake.lake.job import LakeJob
 from tracelake.lake.process import LakePlace, SyncFailed, run_sync
 from tracelake.lake.sql import LakeSql
 from tracelake.lake.status import LakeStatus, read_status
-from tracelake.store.open import open_store
+from tracelake.lake.sync import LEASE
+from tracelake.store.open import Store, open_store
 
 ROOT = Path(__file__).parents[3]
 RUNS = "data/airline_trajectories.json.gz"
@@ -95,7 +96,33 @@ def test_the_jobs_of_two_servers_copy_once(
     status = asyncio.run(run())
     assert (status.traces, status.spans) == (3, 3)
     assert "failed" not in caplog.text
-    assert "another one is running" in caplog.text
+
+
+def test_a_job_waits_for_the_one_that_has_the_lease(
+    store: Store, store_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = LakePlace(store_url, str(tmp_path / "lake"))
+    send(store_url)
+
+    async def until(is_so: Callable[[], bool]) -> None:
+        for _ in range(300):
+            if is_so():
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError("not within 30 s")
+
+    async def run() -> None:
+        job = LakeJob(place, 0.1)
+        job.start()
+        await until(lambda: "another one is running" in caplog.text)
+        assert read_status(place.lake_uri).traces == 0
+        store.leases.release(LEASE, "another")
+        await until(lambda: read_status(place.lake_uri).traces == 1)
+        await job.stop()
+
+    caplog.set_level("INFO")
+    assert store.leases.acquire(LEASE, "another", 120)
+    asyncio.run(run())
 
 
 def send(store_url: str) -> None:
