@@ -78,7 +78,8 @@ def main() -> int:
     parser.add_argument("--per-request", nargs="+", type=int, default=[1, 50])
     parser.add_argument("--seconds", type=float, default=10.0, help="of sending, for each run")
     parser.add_argument(
-        "--warm", type=float, default=10.0, help="seconds of sending before the first run"
+        # MLflow's workers take seconds a request for most of their first minute.
+        "--warm", type=float, default=60.0, help="seconds of sending before the first run"
     )
     arguments = parser.parse_args()
     arguments.stores.mkdir(parents=True, exist_ok=True)
