@@ -79,7 +79,10 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0, help="of sending, for each run")
     parser.add_argument(
         # MLflow's workers take seconds a request for most of their first minute.
-        "--warm", type=float, default=60.0, help="seconds of sending before the first run"
+        "--warm",
+        type=float,
+        default=60.0,
+        help="seconds of sending before the first run",
     )
     arguments = parser.parse_args()
     arguments.stores.mkdir(parents=True, exist_ok=True)
