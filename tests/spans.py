@@ -7,8 +7,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tests.values import key_values
 from tracelake.ingest.normalise import parts_of
+from tracelake.ingest.outcome import Refused
 from tracelake.ingest.prices import PriceTable
 from tracelake.model.entities import SpanHead
+from tracelake.store.api import TracePart
 from tracelake.store.open import Store
 
 START_NS = 1_790_000_000_000_000_000
@@ -42,8 +44,15 @@ def make_request(spans: Sequence[Span]) -> ExportTraceServiceRequest:
     return request
 
 
+def parts_in(
+    request: ExportTraceServiceRequest, experiment_id: int = 0
+) -> tuple[list[TracePart], Refused]:
+    """What would be stored of a request."""
+    return parts_of(request, request.SerializeToString(), experiment_id, PriceTable())
+
+
 def write(store: Store, *spans: Span, experiment_id: int = 0) -> None:
-    parts, refused = parts_of(make_request(spans), None, experiment_id, PriceTable())
+    parts, refused = parts_in(make_request(spans), experiment_id)
     assert not refused.count
     store.spans.write(parts)
 

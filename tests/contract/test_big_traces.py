@@ -10,9 +10,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 from sqlalchemy import func, select
 
-from tests.spans import START_NS, make_request, make_span, public_id, write
-from tracelake.ingest.normalise import parts_of
-from tracelake.ingest.prices import PriceTable
+from tests.spans import START_NS, make_request, make_span, parts_in, public_id, write
 from tracelake.ingest.split import CHUNK_BYTES
 from tracelake.model.anyvalue import to_json_object
 from tracelake.model.errors import NotFound
@@ -263,7 +261,7 @@ def test_a_resource_with_much_to_say_is_not_repeated_for_long(store: Store) -> N
     request = make_request([make_span(1, n, note="x" * 1000) for n in range(1, 3001)])
     resource = request.resource_spans[0].resource
     resource.attributes.add(key="env").value.string_value = "e" * 600_000
-    parts, _ = parts_of(request, request.SerializeToString(), 0, PriceTable())
+    parts, _ = parts_in(request)
     assert len(parts[0].chunks) == 2
     store.spans.write(parts)
     found = store.traces.get_span(public_id(1), _id(3000))

@@ -11,9 +11,8 @@ from typing import Any, Final
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from tests.spans import parts_in
 from tests.values import key_values
-from tracelake.ingest.normalise import parts_of
-from tracelake.ingest.prices import PriceTable
 from tracelake.model.entities import AssessmentError, AssessmentSource, SourceType
 from tracelake.store.api import NewAssessment
 from tracelake.store.open import Store
@@ -89,9 +88,7 @@ def fill(
         parts = [
             part
             for trace, spans in pieces[at : at + 25]
-            for part in parts_of(
-                _request(trace, spans), None, int(trace["experiment"]), PriceTable()
-            )[0]
+            for part in parts_in(_request(trace, spans), int(trace["experiment"]))[0]
         ]
         store.spans.write(parts)
     for n, trace in enumerate(world):

@@ -6,11 +6,11 @@ the number of the request that they belong to: answers come in any order.
 
 import asyncio
 import struct
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import orjson
 
-from tracelake.ingest.accept import Offer
+from tracelake.ingest.decode import Offer
 from tracelake.ingest.outcome import Outcome, Refused
 from tracelake.model.errors import (
     InvalidInput,
@@ -29,9 +29,10 @@ _ERRORS: Final = {
 }
 
 Head = dict[str, Any]
+Frame = tuple[Head, bytes]
 
 
-async def read_frame(reader: asyncio.StreamReader) -> tuple[Head, bytes] | None:
+async def read_frame(reader: asyncio.StreamReader) -> Frame | None:
     """The next frame; None where the other side has ended, also in the middle of one."""
     try:
         head_bytes, body_bytes = _LENGTHS.unpack(await reader.readexactly(_LENGTHS.size))
@@ -41,12 +42,23 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[Head, bytes] | None:
         return None
 
 
-def write_frame(writer: asyncio.StreamWriter, head: Head, body: bytes = b"") -> None:
-    """Hand a frame to the stream. `drain` it where it is large."""
+def receive_frame(stream: BinaryIO) -> Frame | None:
+    """The same, waited for by the thread."""
+    try:
+        lengths = stream.read(_LENGTHS.size)
+        if len(lengths) < _LENGTHS.size:
+            return None
+        head_bytes, body_bytes = _LENGTHS.unpack(lengths)
+        head, body = stream.read(head_bytes), stream.read(body_bytes)
+    except ConnectionError:
+        return None
+    return (orjson.loads(head), body) if len(body) == body_bytes and head else None
+
+
+def pack_frame(head: Head, body_bytes: int = 0) -> bytes:
+    """A frame, but for its body of so many bytes, which goes after it."""
     packed = orjson.dumps(head)
-    writer.write(_LENGTHS.pack(len(packed), len(body)) + packed)
-    if body:
-        writer.write(body)
+    return _LENGTHS.pack(len(packed), body_bytes) + packed
 
 
 def offer_to_head(number: int, offer: Offer) -> Head:

@@ -9,8 +9,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from tracelake.ingest.accept import DEFAULT_EXPERIMENT, EXPERIMENT_HEADER, Offer
+from tracelake.ingest.accept import DEFAULT_EXPERIMENT, EXPERIMENT_HEADER
 from tracelake.ingest.body import PROTOBUF
+from tracelake.ingest.decode import Offer
 from tracelake.ingest.intake import Intake
 from tracelake.model.errors import (
     InvalidInput,

@@ -8,8 +8,9 @@ from typing import Final
 
 from starlette.types import Scope
 
-from tracelake.ingest.accept import Ingest, Offer
+from tracelake.ingest.accept import Ingest
 from tracelake.ingest.admission import Admission, Reservation
+from tracelake.ingest.decode import Offer
 from tracelake.ingest.metrics import IngestMetrics
 from tracelake.ingest.outcome import Outcome
 from tracelake.model.errors import TracelakeError

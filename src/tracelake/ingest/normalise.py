@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tracelake.ingest.outcome import Refused
 from tracelake.ingest.prices import PriceTable
-from tracelake.ingest.split import Source, to_chunks
+from tracelake.ingest.split import Body, to_chunks
 from tracelake.model.anyvalue import to_text
+from tracelake.model.entities import SpanStatus, SpanType
 from tracelake.model.preview import PREVIEW_CHARS, cut, request_preview, response_preview
 from tracelake.model.semconv.failure import ERROR_CHARS, read_error
 from tracelake.model.semconv.read import (
@@ -47,36 +47,52 @@ _NOT_TAGS: Final = ("telemetry.", "mlflow.", "process.", "host.", "os.", "servic
 
 def parts_of(
     request: ExportTraceServiceRequest,
-    body: bytes | None,
+    body: bytes,
     experiment_id: int,
     prices: PriceTable,
 ) -> tuple[list[TracePart], Refused]:
     """One part a trace, and the spans that cannot be stored, which are in no part.
 
-    `body` is the request's own bytes where it came as protobuf.
+    `body` is what the request was parsed from. The request is not to be used any more.
     """
     builders: dict[bytes, _PartBuilder] = {}
     refused = Refused()
-    for resource_spans in request.resource_spans:
+    span_count = 0
+    for resource_spans in request.resource_spans[:]:
         tags = _resource_tags(resource_spans.resource)
-        for scope_spans in resource_spans.scope_spans:
-            for span in scope_spans.spans:
-                wrong = _what_is_wrong(span)
+        for scope_spans in resource_spans.scope_spans[:]:
+            for span in scope_spans.spans[:]:
+                number, span_count = span_count, span_count + 1
+                head = _Head(
+                    span.trace_id,
+                    span.span_id,
+                    span.parent_span_id,
+                    span.start_time_unix_nano,
+                    span.end_time_unix_nano,
+                )
+                wrong = _what_is_wrong(head)
                 if wrong is not None:
                     refused.add(wrong[0], span.name, wrong[1])
                     continue
-                builder = builders.get(span.trace_id)
+                builder = builders.get(head.trace_id)
                 if builder is None:
-                    builder = builders[span.trace_id] = _PartBuilder(prices)
-                builder.add(Source(resource_spans, scope_spans, span), tags)
-    whole: bytes | None = None
-    if len(builders) == 1 and not refused.reasons:
-        # OTLP's request and TracesData are the same bytes: the usual case needs no second encoding.
-        whole = body if body is not None else request.SerializeToString()
+                    builder = builders[head.trace_id] = _PartBuilder(prices)
+                builder.add(number, head, span, tags)
+    whole = Body(body, span_count)
     parts = [
         builder.build(trace_id, experiment_id, whole) for trace_id, builder in builders.items()
     ]
     return parts, refused
+
+
+class _Head(NamedTuple):
+    """Ids and times of a span: each is looked at several times, and read from it once."""
+
+    trace_id: bytes
+    span_id: bytes
+    parent_span_id: bytes
+    start_ns: int
+    end_ns: int
 
 
 class _PartBuilder:
@@ -85,37 +101,37 @@ class _PartBuilder:
     def __init__(self, prices: PriceTable) -> None:
         self._prices = prices
         self._rows: list[SpanRow] = []
-        self._sources: list[Source] = []
+        self._numbers: list[int] = []
+        self._spans: list[Span] = []
         self._root_facts: TraceFacts | None = None
         self._facts: TraceFacts | None = None
 
-    def add(self, source: Source, tags: dict[str, str]) -> None:
-        span = source.span
+    def add(self, number: int, head: _Head, span: Span, tags: dict[str, str]) -> None:
         facts = read_attributes(span.attributes)
-        is_root = span.parent_span_id in _NO_ID
-        usage = facts.usage
-        status = status_word(span.status)
-        self._rows.append(
-            SpanRow(
-                span_id=span.span_id,
-                parent_id=None if is_root else span.parent_span_id,
-                name=_clean(span.name, _NAME_CHARS),
-                span_type=_clean(facts.span_type, _KEY_CHARS),
-                status=status,
-                start_ns=span.start_time_unix_nano,
-                end_ns=span.end_time_unix_nano or None,
-                position=len(self._rows),
-                model=_clean_word(facts.model),
-                provider=_clean_word(facts.provider),
-                usage=usage,
-                cost=facts.cost or self._prices.cost(facts.model, facts.provider, usage),
-                tool=_clean_word(facts.tool or span.name) if facts.span_type == "TOOL" else None,
-                error=_clean_word(read_error(span, facts), ERROR_CHARS)
-                if status == "ERROR"
-                else None,
-            )
+        is_root = head.parent_span_id in _NO_ID
+        row = SpanRow(
+            head.span_id,
+            None if is_root else head.parent_span_id,
+            _clean(span.name, _NAME_CHARS),
+            _clean(facts.span_type, _KEY_CHARS),
+            status_word(span.status),
+            head.start_ns,
+            head.end_ns or None,
+            len(self._rows),
+            _clean_word(facts.model),
+            _clean_word(facts.provider),
+            facts.usage,
+            facts.cost,
         )
-        self._sources.append(source)
+        if row.cost is None and facts.usage is not None:
+            row.cost = self._prices.cost(facts.model, facts.provider, facts.usage)
+        if row.span_type == SpanType.TOOL:
+            row.tool = _clean_word(facts.tool or span.name)
+        if row.status == SpanStatus.ERROR:
+            row.error = _clean_word(read_error(span, facts), ERROR_CHARS)
+        self._rows.append(row)
+        self._numbers.append(number)
+        self._spans.append(span)
         if is_root:
             self._root_facts = _root_facts(span, facts, tags)
         elif (
@@ -127,47 +143,46 @@ class _PartBuilder:
             said = _trace_facts(facts, tags)
             self._facts = said if self._facts is None else _fill(self._facts, said)
 
-    def build(self, trace_id: bytes, experiment_id: int, whole: bytes | None) -> TracePart:
+    def build(self, trace_id: bytes, experiment_id: int, body: Body) -> TracePart:
         return TracePart(
             trace_id=trace_id,
             experiment_id=experiment_id,
             spans=self._rows,
-            chunks=to_chunks(self._sources, self._rows, whole),
+            chunks=to_chunks(body, self._numbers, self._spans, self._rows),
             root_facts=self._root_facts,
             facts=self._facts,
         )
 
 
-def _what_is_wrong(span: Span) -> tuple[str, str] | None:
+def _what_is_wrong(head: _Head) -> tuple[str, str] | None:
     """Why a span cannot be stored: a word to count by, and what to tell its sender."""
-    if len(span.trace_id) != 16 or span.trace_id == _ZERO_TRACE_ID:
+    trace_id, span_id, parent_id, start_ns, end_ns = head
+    if len(trace_id) != 16 or trace_id == _ZERO_TRACE_ID:
         return "trace_id", "trace_id must be 16 bytes that are not all zero"
-    if len(span.span_id) != 8 or span.span_id == _ZERO_SPAN_ID:
+    if len(span_id) != 8 or span_id == _ZERO_SPAN_ID:
         return "span_id", "span_id must be 8 bytes that are not all zero"
-    if len(span.parent_span_id) not in (0, 8):
+    if len(parent_id) not in (0, 8):
         return "parent_span_id", "parent_span_id must be 8 bytes, or empty"
-    time_ns = max(span.start_time_unix_nano, span.end_time_unix_nano)
-    if time_ns > _MAX_TIME_NS:
-        return "time", f"{time_ns} ns is after the year 2262"
+    if start_ns > _MAX_TIME_NS or end_ns > _MAX_TIME_NS:
+        return "time", f"{max(start_ns, end_ns)} ns is after the year 2262"
     return None
 
 
 def _root_facts(span: Span, facts: SpanFacts, tags: dict[str, str]) -> TraceFacts:
     said = _trace_facts(facts, tags)
     if said.request_preview is None:
-        told = _beginning_of_huge(facts.inputs) or read_inputs(span, facts)
+        told = _beginning_of_huge(span, facts.inputs_at) or read_inputs(span, facts)
         said.request_preview = _clean_word(request_preview(told), PREVIEW_CHARS)
     if said.response_preview is None:
-        told = _beginning_of_huge(facts.outputs) or read_outputs(span, facts)
+        told = _beginning_of_huge(span, facts.outputs_at) or read_outputs(span, facts)
         said.response_preview = _clean_word(response_preview(told), PREVIEW_CHARS)
     return said
 
 
-def _beginning_of_huge(value: AnyValue | None) -> str | None:
+def _beginning_of_huge(span: Span, at: int | None) -> str | None:
     """A part of a text so long that parsing it, for one line of preview, takes memory in plenty."""
-    if value is None or len(value.string_value) <= _PARSED_CHARS:
-        return None
-    return value.string_value[:PREVIEW_CHARS]
+    text = "" if at is None else span.attributes[at].value.string_value
+    return text[:PREVIEW_CHARS] if len(text) > _PARSED_CHARS else None
 
 
 def _trace_facts(facts: SpanFacts, resource_tags: dict[str, str]) -> TraceFacts:

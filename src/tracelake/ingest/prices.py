@@ -55,11 +55,9 @@ class PriceTable:
             return None
         read, written = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
         inputs = usage.input_tokens
-        input_cost = (
-            max(inputs - read - written, 0) * rates.input(inputs)
-            + read * rates.cache_read(inputs)
-            + written * rates.cache_write(inputs)
-        )
+        input_cost = max(inputs - read - written, 0) * rates.input(inputs)
+        if read or written:
+            input_cost += read * rates.cache_read(inputs) + written * rates.cache_write(inputs)
         output_cost = usage.output_tokens * rates.output(inputs)
         return Cost(input_cost, output_cost, input_cost + output_cost)
 

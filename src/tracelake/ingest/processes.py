@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from tracelake.ingest.accept import Offer
+from tracelake.ingest.decode import Offer
 from tracelake.ingest.frames import (
     STREAM_BYTES,
     Head,
     offer_to_head,
     outcome_of,
+    pack_frame,
     read_frame,
-    write_frame,
 )
 from tracelake.ingest.metrics import IngestMetrics
 from tracelake.ingest.outcome import Outcome
@@ -29,6 +29,10 @@ _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 30.0
 _HEALTHY_S: Final = 30.0
 """One that lived this long is started again at once."""
+
+_SMALL_BYTES: Final = 256 * 1024
+MUCH_BYTES: Final = 2 * 1024 * 1024
+"""Where more waits, there is work for another process."""
 
 StartProcess = Callable[[socket.socket], "subprocess.Popen[bytes]"]
 """Starts an ingest process that talks over this end of a stream."""
@@ -58,10 +62,16 @@ class IngestProcesses:
         return min((seat.load[0] for seat in self._seats if seat.is_ready), default=None)
 
     async def accept(self, offer: Offer) -> Outcome:
+        return await self._seat_for(len(offer.body)).accept(offer)
+
+    def _seat_for(self, size_bytes: int) -> "_Seat":
         ready = [seat for seat in self._seats if seat.is_ready]
         if not ready:
             raise Unavailable("no ingest process is running; send this again in a second")
-        return await min(ready, key=lambda seat: seat.load).accept(offer)
+        if size_bytes <= _SMALL_BYTES and ready[0].load[0] <= MUCH_BYTES:
+            # One commit serves many of them; spread out, they would need more.
+            return ready[0]
+        return min(ready, key=lambda seat: seat.load)
 
 
 class _Seat:
@@ -115,7 +125,10 @@ class _Seat:
         size_bytes = len(offer.body)
         self._pending_bytes += size_bytes
         try:
-            write_frame(writer, offer_to_head(number, offer), offer.take_body())
+            body = offer.take_body()
+            writer.write(pack_frame(offer_to_head(number, offer), size_bytes))
+            writer.write(body)
+            del body
             return outcome_of(await answer)
         finally:
             self._waiting.pop(number, None)

@@ -10,9 +10,10 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from tracelake.ingest.accept import DEFAULT_EXPERIMENT, EXPERIMENT_HEADER, Offer
+from tracelake.ingest.accept import DEFAULT_EXPERIMENT, EXPERIMENT_HEADER
 from tracelake.ingest.admission import Reservation
 from tracelake.ingest.body import content_type_of
+from tracelake.ingest.decode import Offer
 from tracelake.ingest.intake import NEEDS, Intake
 from tracelake.ingest.outcome import Outcome
 from tracelake.model.errors import InvalidInput, TracelakeError

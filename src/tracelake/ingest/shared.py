@@ -2,23 +2,23 @@
 
 from typing import Final
 
-from tracelake.ingest.accept import Ingest, Offer
+from tracelake.ingest.accept import Ingest
+from tracelake.ingest.decode import Offer
 from tracelake.ingest.outcome import Outcome
-from tracelake.ingest.processes import IngestProcesses
+from tracelake.ingest.processes import MUCH_BYTES, IngestProcesses
 
-_SMALL_BYTES: Final = 256 * 1024
-_OWN_BYTES: Final = 2 * 1024 * 1024
-"""Small bodies stay here, where one commit serves many of them, while no more than this waits.
-Where more waits for every process there is, there is work for another."""
+_MANY_REQUESTS: Final = 8
 
 
 class SharedIngest:
-    """Implements `Ingest`: an offer goes to this process or to whichever has least to do."""
+    """Implements `Ingest`: by this process, until there is so much to do that another is started;
+    from then on by the others, which deal with one offer after the other, but for what is slow."""
 
     def __init__(self, own: Ingest, others: IngestProcesses) -> None:
         self._own = own
         self._others = others
         self._own_bytes = 0
+        self._own_requests = 0
 
     async def start(self) -> None:
         await self._own.start()
@@ -28,19 +28,20 @@ class SharedIngest:
         await self._own.stop()
 
     async def accept(self, offer: Offer) -> Outcome:
-        size_bytes = len(offer.body)
-        if not self._is_for_us(size_bytes):
+        least_bytes = self._others.least_bytes
+        if least_bytes is None:
+            is_much = self._own_bytes > MUCH_BYTES or self._own_requests > _MANY_REQUESTS
+        else:
+            is_much = least_bytes > MUCH_BYTES
+        if is_much:
+            self._others.add()
+        if least_bytes is not None and offer.is_quick:
             return await self._others.accept(offer)
+        size_bytes = len(offer.body)
         self._own_bytes += size_bytes
+        self._own_requests += 1
         try:
             return await self._own.accept(offer)
         finally:
             self._own_bytes -= size_bytes
-
-    def _is_for_us(self, size_bytes: int) -> bool:
-        if size_bytes <= _SMALL_BYTES and self._own_bytes <= _OWN_BYTES:
-            return True
-        others_bytes = self._others.least_bytes
-        if self._own_bytes > _OWN_BYTES and (others_bytes is None or others_bytes > _OWN_BYTES):
-            self._others.add()
-        return others_bytes is None or self._own_bytes <= others_bytes
+            self._own_requests -= 1

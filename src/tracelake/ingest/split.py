@@ -1,11 +1,12 @@
 """The spans of one trace in one request, to chunks of bounded size (decision 010)."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from functools import cached_property
+from typing import Final
 
-from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tracelake.ingest.wire import Around, EncodedSpan, TracesBuilder, encode_span, spans_in
 from tracelake.store.api import Chunk, LargeValue, SpanRow
 from tracelake.store.large import LARGE_VALUE_BYTES, take_out
 from tracelake.store.payload import pack
@@ -15,103 +16,89 @@ _SHARE_OF_RESOURCE: Final = 4
 """A chunk holds so many times the bytes of its resource and scope, which each chunk repeats."""
 
 
-class Source(NamedTuple):
-    """A span under its resource and scope."""
+class Body:
+    """A serialised request. Its spans are numbered in its order."""
 
-    resource_spans: ResourceSpans
-    scope_spans: ScopeSpans
-    span: Span
+    def __init__(self, data: bytes, span_count: int) -> None:
+        self._data = data
+        self._span_count = span_count
+
+    @cached_property
+    def _spans(self) -> list[EncodedSpan]:
+        return list(spans_in(self._data))
+
+    def only(self, numbers: Sequence[int]) -> bytes:
+        """TracesData of some spans, at least one, in their order."""
+        if len(numbers) == self._span_count:
+            return self._data  # OTLP's request and TracesData are the same bytes
+        traces = TracesBuilder()
+        spans = iter([self._spans[number] for number in numbers])
+        around, begin, end = next(spans)
+        for span in spans:
+            if span.begin != end:  # those that came side by side are copied at once
+                traces.add(around, self._data[begin:end])
+                around, begin, _ = span
+            end = span.end
+        traces.add(around, self._data[begin:end])
+        return traces.serialise()
+
+    def span(self, number: int) -> tuple[Around, bytes]:
+        """What a span came in, and the span as a field of a ScopeSpans."""
+        span = self._spans[number]
+        return span.around, self._data[span.begin : span.end]
 
 
 def to_chunks(
-    sources: Sequence[Source], rows: Sequence[SpanRow], whole: bytes | None
+    body: Body, numbers: Sequence[int], spans: Sequence[Span], rows: Sequence[SpanRow]
 ) -> list[Chunk]:
-    """Pack the spans, and tell each row its chunk and position, which start as 0 and its index.
-
-    `whole` are the bytes these spans came in, where nothing else came with them: they are the
-    chunk, unless they are too large. Large values are taken out of the spans given.
-    """
-    came_alone = whole is not None
-    if whole is None:
-        data = _TracesOf()
-        data.extend(sources)
-        whole = data.serialise()
+    """Pack spans of a body. Each row, which starts as in chunk 0 and at its index, is told where
+    its span went. Large values are taken out of the spans given."""
+    whole = body.only(numbers)
     if len(whole) <= LARGE_VALUE_BYTES:
         return [Chunk(pack(whole))]
-    return _split(sources, rows, whole if came_alone else None)
-
-
-def _split(sources: Sequence[Source], rows: Sequence[SpanRow], whole: bytes | None) -> list[Chunk]:
     chunks: list[Chunk] = []
-    data = _TracesOf()
-    large: list[LargeValue] = []
-    position = 0
-    for source, row in zip(sources, rows, strict=True):
-        size_bytes = source.span.ByteSize()
-        found: list[LargeValue] = []
-        if size_bytes > LARGE_VALUE_BYTES and (found := take_out(source.span, position)):
-            size_bytes = source.span.ByteSize()
-        if position and data.is_full_with(source, size_bytes):
-            chunks.append(Chunk(pack(data.serialise()), large))
-            data, large, position = _TracesOf(), [], 0
-            for value in found:
-                value.position = 0
-        data.add(source, size_bytes)
-        large += found
-        row.chunk, row.position = len(chunks), position
-        position += 1
-    if not chunks and not large and whole is not None:
+    filling = _Filling()
+    for number, span, row in zip(numbers, spans, rows, strict=True):
+        around, encoded = body.span(number)
+        large: list[LargeValue] = []
+        if len(encoded) > LARGE_VALUE_BYTES and (large := take_out(span)):
+            encoded = encode_span(span.SerializeToString())
+        if filling.is_full_with(around, len(encoded)):
+            chunks.append(filling.chunk())
+            filling = _Filling()
+        row.chunk, row.position = len(chunks), filling.add(around, encoded, large)
+    if not chunks and not filling.large:
         return [Chunk(pack(whole))]
-    return [*chunks, Chunk(pack(data.serialise()), large)]
+    return [*chunks, filling.chunk()]
 
 
-class _TracesOf:
-    """TracesData that grows, each span under its own resource and scope."""
+class _Filling:
+    """A chunk that is being filled."""
 
     def __init__(self) -> None:
-        self._data = TracesData()
-        self._resource: ResourceSpans | None = None
-        self._scope: ScopeSpans | None = None
-        self._spans = ScopeSpans().spans
+        self._traces = TracesBuilder()
+        self.large: list[LargeValue] = []
+        self._span_count = 0
         self._span_bytes = 0
         self._around_bytes = 0
 
-    def is_full_with(self, source: Source, size_bytes: int) -> bool:
-        around_bytes = self._around_bytes + self._new_around(source)
+    def is_full_with(self, around: Around, size_bytes: int) -> bool:
+        """Whether a span of this size must go into another; an empty one takes any."""
+        around_bytes = self._around_bytes + self._traces.added_around(around)
         limit_bytes = max(CHUNK_BYTES, _SHARE_OF_RESOURCE * around_bytes)
-        return self._span_bytes + size_bytes > limit_bytes
+        return self._span_count > 0 and self._span_bytes + size_bytes > limit_bytes
 
-    def add(self, source: Source, size_bytes: int) -> None:
-        self._span_bytes += size_bytes
-        self._around_bytes += self._new_around(source)
-        self.extend((source,))
+    def add(self, around: Around, span: bytes, large: Sequence[LargeValue]) -> int:
+        """Add a span and what was taken out of it; its position."""
+        position = self._span_count
+        self._around_bytes += self._traces.added_around(around)
+        self._traces.add(around, span)
+        for value in large:
+            value.position = position
+        self.large += large
+        self._span_count += 1
+        self._span_bytes += len(span)
+        return position
 
-    def extend(self, sources: Sequence[Source]) -> None:
-        for resource_spans, scope_spans, span in sources:
-            if scope_spans is not self._scope or resource_spans is not self._resource:
-                self._spans = self._below(resource_spans, scope_spans)
-            self._spans.append(span)
-
-    def serialise(self) -> bytes:
-        return self._data.SerializeToString()
-
-    def _below(
-        self, resource_spans: ResourceSpans, scope_spans: ScopeSpans
-    ) -> RepeatedCompositeFieldContainer[Span]:
-        """Where the spans of this resource and scope go."""
-        if resource_spans is not self._resource:
-            added = self._data.resource_spans.add(schema_url=resource_spans.schema_url)
-            added.resource.CopyFrom(resource_spans.resource)
-        scope = self._data.resource_spans[-1].scope_spans.add(schema_url=scope_spans.schema_url)
-        scope.scope.CopyFrom(scope_spans.scope)
-        self._resource, self._scope = resource_spans, scope_spans
-        return scope.spans
-
-    def _new_around(self, source: Source) -> int:
-        """Bytes of resource and scope that this span would add."""
-        size_bytes = 0
-        if source.resource_spans is not self._resource:
-            size_bytes += source.resource_spans.resource.ByteSize()
-        if size_bytes or source.scope_spans is not self._scope:
-            size_bytes += source.scope_spans.scope.ByteSize()
-        return size_bytes
+    def chunk(self) -> Chunk:
+        return Chunk(pack(self._traces.serialise()), self.large)

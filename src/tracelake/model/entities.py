@@ -5,7 +5,7 @@ Times are integers: `_ns` are nanoseconds since the Unix epoch, `_ms` millisecon
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 JsonValue = Any
 """A value JSON can carry: None, bool, int, float, str, list or dict of these."""
@@ -49,9 +49,10 @@ class SourceType(StrEnum):
     CODE = "CODE"
 
 
-@dataclass(frozen=True, slots=True)
-class TokenUsage:
+class TokenUsage(NamedTuple):
     """Tokens of one model call or one trace. `input_tokens` includes the cached ones."""
+
+    # Several are made for every span: a tuple takes a third of the time of a frozen dataclass.
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -59,7 +60,7 @@ class TokenUsage:
     cache_read_input_tokens: int = 0
     cache_creation_input_tokens: int = 0
 
-    def __add__(self, other: "TokenUsage") -> "TokenUsage":
+    def __add__(self, other: "TokenUsage") -> "TokenUsage":  # pyright: ignore[reportIncompatibleMethodOverride]
         return TokenUsage(
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
@@ -82,15 +83,14 @@ class TokenUsage:
         return shape
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """US dollars."""
 
     input_cost: float = 0.0
     output_cost: float = 0.0
     total_cost: float = 0.0
 
-    def __add__(self, other: "Cost") -> "Cost":
+    def __add__(self, other: "Cost") -> "Cost":  # pyright: ignore[reportIncompatibleMethodOverride]
         return Cost(
             self.input_cost + other.input_cost,
             self.output_cost + other.output_cost,

@@ -14,6 +14,7 @@ from tracelake.agents import routes as agents
 from tracelake.agents.service import AgentService
 from tracelake.ingest.accept import Ingest, LocalIngest
 from tracelake.ingest.admission import Admission
+from tracelake.ingest.decode import Decoder
 from tracelake.ingest.grpc import OtlpGrpc
 from tracelake.ingest.intake import Intake
 from tracelake.ingest.metrics import IngestMetrics
@@ -148,10 +149,11 @@ class FrontDoor:
 def _ingest(settings: ServerSettings, store: Store, metrics: IngestMetrics) -> Ingest:
     """In this process, and with more workers in processes of their own (decision 009)."""
     prices = PriceTable(settings.price_file)
-    own = LocalIngest(store.spans, store.experiments, prices, settings.max_body_bytes)
+    decoder = Decoder(store.experiments, prices, settings.max_body_bytes)
+    own = LocalIngest(store.spans, decoder)
     if settings.workers == 1:
         return own
-    others = IngestProcesses(settings.workers - 1, starter(settings), metrics)
+    others = IngestProcesses(settings.workers, starter(settings), metrics)
     return SharedIngest(own, others)
 
 

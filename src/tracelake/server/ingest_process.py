@@ -1,6 +1,5 @@
 """What an ingest process is made of, and how the server starts one (decision 009)."""
 
-import asyncio
 import json
 import logging
 import signal
@@ -11,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tracelake.ingest.accept import LocalIngest
+from tracelake.ingest.decode import Decoder
 from tracelake.ingest.prices import PriceTable
-from tracelake.ingest.process import serve_offers
+from tracelake.ingest.process import OfferServer
 from tracelake.server.collector import calm_collector
 from tracelake.server.logs import log_to_stderr
 from tracelake.server.settings import ServerSettings
@@ -51,15 +50,16 @@ def main() -> int:
     """Run until the server ends the stream. A signal to stop is the server's to give."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     stream = socket.socket(fileno=int(sys.argv[1]))
-    stream.setblocking(False)
+    stream.setblocking(True)
     told: dict[str, Any] = json.load(sys.stdin)
     log_to_stderr(told["log_level"])
     store = open_store(told["store_url"])
     try:
         prices = PriceTable(Path(told["price_file"]) if told["price_file"] else None)
-        ingest = LocalIngest(store.spans, store.experiments, prices, told["max_body_bytes"])
+        decoder = Decoder(store.experiments, prices, told["max_body_bytes"])
+        server = OfferServer(stream, store.spans, decoder)
         calm_collector()
-        asyncio.run(serve_offers(ingest, stream))
+        server.run()
     finally:
         store.close()
         logging.shutdown()

@@ -16,7 +16,7 @@ from tracelake.model.errors import NotFound
 from tracelake.model.semconv.read import read_attributes, read_inputs, read_outputs
 from tracelake.store.api import SpanContent
 from tracelake.store.chunks import StoredChunk, restore
-from tracelake.store.large import PIECE_BYTES, StoredValue, mark, pair_at
+from tracelake.store.large import PIECE_BYTES, StoredValue, pair_at
 
 _TEXT: Final = "text/plain; charset=utf-8"
 _JSON: Final = "application/json"
@@ -40,14 +40,16 @@ def content_of(
     span = place.span
     large = place.chunk.large_of(place.position)
     if field in ("inputs", "outputs"):
-        found = _place_of_role(span, large, field)
-        if found is None:
+        facts = read_attributes(span.attributes)
+        at = facts.inputs_at if field == "inputs" else facts.outputs_at
+        if at is None:
             restore(connection, span, large)
             read = read_inputs if field == "inputs" else read_outputs
-            told = read(span, read_attributes(span.attributes))
+            told = read(span, facts)
             if told is None:
                 raise NotFound(f"the span has no {field}")
             return _of_bytes(place, _JSON, _json(told))
+        found: tuple[int, ...] = (at,)
     else:
         found = _place_of_name(span, field)
     stored = next((value for value in large if value.place == found), None)
@@ -60,19 +62,6 @@ def content_of(
         version=_version(place),
         read=lambda start, stop: _read_pieces(stored, start, stop, read_piece),
     )
-
-
-def _place_of_role(span: OtlpSpan, large: list[StoredValue], role: str) -> tuple[int, ...] | None:
-    """Which attribute has the inputs or outputs; None where they are put together of others."""
-    marked = OtlpSpan()
-    marked.CopyFrom(span)
-    for value in large:
-        mark(marked, value)
-    facts = read_attributes(marked.attributes)
-    wanted = facts.inputs if role == "inputs" else facts.outputs
-    if wanted is None:
-        return None
-    return next((n,) for n, pair in enumerate(marked.attributes) if pair.value == wanted)
 
 
 def _place_of_name(span: OtlpSpan, field: str) -> tuple[int, ...]:

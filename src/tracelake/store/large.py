@@ -33,8 +33,8 @@ class StoredValue:
     piece_count: int
 
 
-def take_out(span: Span, position: int) -> list[LargeValue]:
-    """Leave the large values of a span empty, and return them."""
+def take_out(span: Span) -> list[LargeValue]:
+    """Leave the large values of a span empty, and return them, with 0 for its position."""
     taken: list[LargeValue] = []
     for place, pair in _pairs(span):
         found = _large_content(pair.value)
@@ -44,7 +44,7 @@ def take_out(span: Span, position: int) -> list[LargeValue]:
         pieces = [
             pack(content[at : at + PIECE_BYTES]) for at in range(0, len(content), PIECE_BYTES)
         ]
-        taken.append(LargeValue(position, place, kind, len(content), head, pieces))
+        taken.append(LargeValue(0, place, kind, len(content), head, pieces))
         pair.value.Clear()
     return taken
 

@@ -5,6 +5,7 @@ Nothing is translated on the way in, so nothing can be lost: types, scope, resou
 
 import threading
 from collections.abc import Iterator
+from typing import Final
 
 import zstandard
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
@@ -81,12 +82,12 @@ def whole_span(
     )
 
 
+_STATUS_WORDS: Final[dict[int, str]] = {
+    Status.STATUS_CODE_OK: "OK",
+    Status.STATUS_CODE_ERROR: "ERROR",
+}
+
+
 def status_word(status: Status) -> str:
     """OTLP status as a word. A code of a later protocol reads as UNSET."""
-    match status.code:
-        case Status.STATUS_CODE_OK:
-            return "OK"
-        case Status.STATUS_CODE_ERROR:
-            return "ERROR"
-        case _:
-            return "UNSET"
+    return _STATUS_WORDS.get(status.code, "UNSET")

@@ -49,20 +49,12 @@ def cost_of(row: AnyRow) -> Cost | None:
 
 def usage_values(usage: TokenUsage | None) -> tuple[int | None, ...]:
     """The five token columns of a row to write."""
-    if usage is None:
-        return _NO_USAGE
-    return (
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.total_tokens,
-        usage.cache_read_input_tokens,
-        usage.cache_creation_input_tokens,
-    )
+    return _NO_USAGE if usage is None else usage
 
 
 def cost_values(cost: Cost | None) -> tuple[float | None, ...]:
     """The three cost columns of a row to write."""
-    return _NO_COST if cost is None else (cost.input_cost, cost.output_cost, cost.total_cost)
+    return _NO_COST if cost is None else cost
 
 
 _NO_USAGE: Final = (None,) * 5

@@ -1,7 +1,6 @@
 """Spans into the store: one transaction for many requests, summaries brought up to date in it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
@@ -26,18 +25,24 @@ _LOOK_UP = 500
 """Ids asked for in one IN list."""
 
 
-@dataclass(slots=True)
 class _Incoming:
     """All parts of one trace in one transaction."""
 
-    parts: list[TracePart]
-    stored: AnyRow | None = None
-    trace_key: int = 0
-    chunk_count: int = 0
-    latest: dict[bytes, SpanRow] = field(default_factory=dict[bytes, SpanRow])
-    """The spans by id: the same one twice in one statement would be refused by PostgreSQL."""
-    left_chunks: set[int] = field(default_factory=set[int])
-    """Chunks of spans that are replaced."""
+    def __init__(self, trace_id: bytes) -> None:
+        self.trace_id = trace_id
+        self.parts: list[TracePart] = []
+        self.stored: AnyRow | None = None
+        self.trace_key = 0
+        self.chunk_count = 0
+        self.latest: dict[bytes, SpanRow] = {}
+        """The spans by id: the same one twice in one statement would be refused by PostgreSQL."""
+        self.left_chunks: set[int] = set()
+        """Chunks of spans that are replaced."""
+
+    def add(self, part: TracePart) -> None:
+        self.parts.append(part)
+        for span in part.spans:
+            self.latest[span.span_id] = span
 
     @property
     def is_known(self) -> bool:
@@ -61,10 +66,15 @@ class SqlSpanWriter:
             return
         incoming: dict[bytes, _Incoming] = {}
         for part in parts:
-            incoming.setdefault(part.trace_id, _Incoming([])).parts.append(part)
+            item = incoming.get(part.trace_id)
+            if item is None:
+                item = incoming[part.trace_id] = _Incoming(part.trace_id)
+            item.add(part)
+        # What can be done before the turn to write is not done in it: another process may wait.
+        summaries = {item.trace_id: summarise(item.latest.values()) for item in incoming.values()}
         try:
             with self._database.write() as connection:
-                grown = self._store(connection, incoming)
+                grown = self._store(connection, incoming, summaries)
         except IntegrityError as error:
             self._require_experiments({part.experiment_id for part in parts})
             raise error
@@ -81,9 +91,15 @@ class SqlSpanWriter:
             raise NotFound(f"No experiment with id {min(missing)}")
 
     def _store(
-        self, connection: Connection, incoming: dict[bytes, _Incoming]
+        self,
+        connection: Connection,
+        incoming: dict[bytes, _Incoming],
+        summaries: dict[bytes, Summary],
     ) -> list[tuple[_Incoming, RunningSummary]]:
-        """Write everything; the summaries of traces that were stored before, as they are now."""
+        """Write everything; the summaries of traces that were stored before, as they are now.
+
+        `summaries` are of what came alone.
+        """
         for row in _stored_traces(connection, list(incoming)):
             incoming[row.trace_id].stored = row
             incoming[row.trace_id].trace_key = row.trace_key
@@ -107,7 +123,7 @@ class SqlSpanWriter:
                 running[item.trace_key] = _grow(connection, running[item.trace_key], item)
                 summary = running[item.trace_key].summary()
             else:
-                summary = summarise(item.latest.values())
+                summary = summaries[item.trace_id]
             trace_rows[item.is_known].append(_trace_row(item, summary, seq + n))
         if not self._database.is_sqlite:
             chunk_rows = [fill_slices(row) for row in chunk_rows]
@@ -136,7 +152,6 @@ def _number_chunks(
     for part in item.parts:
         chunk_ids = [rows.add(connection, chunk) for chunk in part.chunks]
         for span in part.spans:
-            item.latest[span.span_id] = span
             values[span.span_id] = _span_row(span, item.trace_key, chunk_ids[span.chunk])
     item.chunk_count = rows.chunk_count
     chunk_rows += rows.rows
@@ -197,7 +212,7 @@ def _trace_row(item: _Incoming, summary: Summary, seq: int) -> Row:
     stored = item.stored
     return (
         item.trace_key,
-        item.parts[0].trace_id,
+        item.trace_id,
         seq,
         stored.first_seq if stored else seq,
         item.chunk_count,

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from tests.spans import parts_in
 from tests.values import key_values
 
-from tracelake.ingest.normalise import parts_of
-from tracelake.ingest.prices import PriceTable
 from tracelake.lake.sql import LakeSql
 from tracelake.lake.sync import SyncOptions, SyncResult, sync
 from tracelake.store.open import Store
@@ -53,7 +52,7 @@ class Lake:
                 span.parent_span_id = (1).to_bytes(8, "big")
         if edit is not None:
             edit(request)
-        self.store.spans.write(parts_of(request, None, 0, PriceTable())[0])
+        self.store.spans.write(parts_in(request)[0])
         return f"tr-{trace:032x}"
 
     def sync(self, options: SyncOptions | None = None) -> SyncResult:

@@ -7,9 +7,8 @@ import time
 from pathlib import Path
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from tests.spans import parts_in
 
-from tracelake.ingest.normalise import parts_of
-from tracelake.ingest.prices import PriceTable
 from tracelake.lake.sql import LakeSql
 from tracelake.lake.status import read_status
 from tracelake.store.open import Store, open_store
@@ -18,7 +17,6 @@ ROUNDS = 20
 SECONDS = 80.0
 NOON_NS = 1_790_000_000_000_000_000
 HOUR_NS = 3600 * 10**9
-PRICES = PriceTable()
 
 
 def send(store: Store, trace: int, span_numbers: range, start_ns: int) -> None:
@@ -33,7 +31,7 @@ def send(store: Store, trace: int, span_numbers: range, start_ns: int) -> None:
             start_time_unix_nano=start_ns + number,
             end_time_unix_nano=start_ns + number + 10**6,
         )
-    store.spans.write(parts_of(request, None, 0, PRICES)[0])
+    store.spans.write(parts_in(request)[0])
 
 
 def start_sync(home: Path) -> "subprocess.Popen[str]":

@@ -15,9 +15,8 @@ from urllib.request import Request, urlopen
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from tests.conftest import RunningServer, start_server
+from tests.spans import parts_in
 
-from tracelake.ingest.normalise import parts_of
-from tracelake.ingest.prices import PriceTable
 from tracelake.lake.job import LakeJob
 from tracelake.lake.process import LakePlace, SyncFailed, run_sync
 from tracelake.lake.sql import LakeSql
@@ -137,7 +136,7 @@ def send(store_url: str) -> None:
     )
     store = open_store(store_url)
     try:
-        store.spans.write(parts_of(request, None, 0, PriceTable())[0])
+        store.spans.write(parts_in(request)[0])
     finally:
         store.close()
 

@@ -6,16 +6,14 @@ from typing import Any
 import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from tests.spans import make_request, make_span
+from tests.spans import make_request, make_span, parts_in
 
-from tracelake.ingest.normalise import parts_of
-from tracelake.ingest.prices import PriceTable
 from tracelake.model.semconv.read import Plans
 from tracelake.store.api import SpanRow
 
 
 def row_of(span: Span) -> SpanRow:
-    (part,), _ = parts_of(make_request([span]), None, 0, PriceTable())
+    (part,), _ = parts_in(make_request([span]))
     return part.spans[0]
 
 

@@ -10,6 +10,7 @@ from tests.spans import make_request, make_span
 
 from tracelake.ingest.accept import LocalIngest
 from tracelake.ingest.admission import Admission
+from tracelake.ingest.decode import Decoder
 from tracelake.ingest.intake import Intake
 from tracelake.ingest.metrics import IngestMetrics
 from tracelake.ingest.prices import PriceTable
@@ -28,7 +29,8 @@ class Broken:
 async def test_the_answer_has_the_usual_shape(caplog: pytest.LogCaptureFixture) -> None:
     metrics = IngestMetrics(CollectorRegistry())
     never = cast("Any", None)
-    ingest = LocalIngest(never, cast("Any", Broken()), PriceTable(), 10**6)
+    ingest = LocalIngest(never, Decoder(cast("Any", Broken()), PriceTable(), 10**6))
+    await ingest.start()
     intake = Intake(Admission(10**6, 10**6, metrics), ingest, metrics, authorise)
     endpoint = OtlpTraces(intake, answer_error)
     body = make_request([make_span(1, 1)]).SerializeToString()
@@ -44,6 +46,7 @@ async def test_the_answer_has_the_usual_shape(caplog: pytest.LogCaptureFixture) 
     scope = {"type": "http", "method": "POST", "path": "/v1/traces", "headers": headers}
     with caplog.at_level(logging.ERROR):
         await endpoint(scope, receive, send)
+    await ingest.stop()
     assert sent[0]["status"] == 500
     assert json.loads(sent[1]["body"])["error_code"] == "INTERNAL_ERROR"
     assert "ZeroDivisionError" in caplog.text

@@ -79,7 +79,7 @@ _KEYS: Final = _index_keys()
 
 @dataclass(slots=True)
 class SpanFacts:
-    """What a span's attributes say. `inputs` and `outputs` stay undecoded until someone asks."""
+    """What a span's attributes say."""
 
     span_type: str = SpanType.UNKNOWN
     model: str | None = None
@@ -92,8 +92,9 @@ class SpanFacts:
     """Only where the span itself carries one."""
     session: str | None = None
     user: str | None = None
-    inputs: AnyValue | None = None
-    outputs: AnyValue | None = None
+    inputs_at: int | None = None
+    outputs_at: int | None = None
+    """Which attribute has the inputs or outputs; None where they are put together of others."""
     trace_attributes: dict[str, str] = field(default_factory=dict[str, str])
     """The `mlflow.traceTag.` and `tracelake.trace.` attributes, under their whole keys."""
 
@@ -178,24 +179,23 @@ _plans: Final = Plans()
 
 def read_attributes(attributes: Sequence[KeyValue]) -> SpanFacts:
     """The facts in one span's attributes."""
-    plan = _plans.of(tuple([pair.key for pair in attributes]))
-    facts = SpanFacts()
+    # A copy: protobuf's own sequence makes its items anew each time, and ends in an exception.
+    pairs = attributes[:]
+    plan = _plans.of(tuple([pair.key for pair in pairs]))
+    facts = SpanFacts(inputs_at=plan.inputs, outputs_at=plan.outputs)
     for at, convention in plan.kinds:
-        span_type = _span_type(attributes[at].value, convention)
+        span_type = _span_type(pairs[at].value, convention)
         if span_type is not None:
             facts.span_type = span_type
             break
-    if plan.inputs is not None:
-        facts.inputs = attributes[plan.inputs].value
-    if plan.outputs is not None:
-        facts.outputs = attributes[plan.outputs].value
     for name, at in plan.words:
-        setattr(facts, name, to_text(attributes[at].value) or None)
-    facts.usage = _usage(plan, attributes)
+        setattr(facts, name, to_text(pairs[at].value) or None)
+    if plan.usage is not None or plan.counts:
+        facts.usage = _usage(plan, pairs)
     if plan.cost is not None:
-        facts.cost = _cost(attributes[plan.cost].value)
+        facts.cost = _cost(pairs[plan.cost].value)
     for key, at in plan.of_trace:
-        text = to_text(attributes[at].value)
+        text = to_text(pairs[at].value)
         if text is not None:
             facts.trace_attributes[key] = text
     return facts
@@ -203,17 +203,17 @@ def read_attributes(attributes: Sequence[KeyValue]) -> SpanFacts:
 
 def read_inputs(span: OtlpSpan, facts: SpanFacts) -> JsonValue:
     """The span's inputs: its inputs attribute, else its indexed messages, else message events."""
-    return _payload(span, facts.inputs, "input_messages", "input_events")
+    return _payload(span, facts.inputs_at, "input_messages", "input_events")
 
 
 def read_outputs(span: OtlpSpan, facts: SpanFacts) -> JsonValue:
     """The span's outputs, found the same way."""
-    return _payload(span, facts.outputs, "output_messages", "output_events")
+    return _payload(span, facts.outputs_at, "output_messages", "output_events")
 
 
-def _payload(span: OtlpSpan, value: AnyValue | None, messages: str, events: str) -> JsonValue:
-    if value is not None:
-        return to_payload(value)
+def _payload(span: OtlpSpan, at: int | None, messages: str, events: str) -> JsonValue:
+    if at is not None:
+        return to_payload(span.attributes[at].value)
     for convention in CONVENTIONS:
         prefixes: Keys = getattr(convention, messages)
         for prefix in prefixes:

@@ -3,6 +3,7 @@
 The high bytes of neighbouring times and counts are alike, so this order compresses far better.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,14 @@ NaN."""
 _TYPES: Final = {
     kind: np.dtype(f"<{kind.decode()}") for kind in (b"i1", b"i2", b"i4", b"i8", b"f8")
 }
+
+
+def whole_numbers(values: Iterable[int | None]) -> Column:
+    return np.array([NO_NUMBER if value is None else value for value in values], dtype=np.int64)
+
+
+def doubles(values: Iterable[float | None]) -> Column:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def pack_column(values: Column) -> bytes:

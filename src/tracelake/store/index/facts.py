@@ -2,16 +2,15 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-import numpy as np
 from sqlalchemy import Connection, select
 
 from tracelake.model.entities import JsonValue
 from tracelake.model.filters.evaluate import SESSION_KEY
 from tracelake.store.index.blocks import Posting
-from tracelake.store.index.columns import NO_NUMBER, Column
+from tracelake.store.index.columns import Column, doubles, whole_numbers
 from tracelake.store.index.span_numbers import SpanNumbers
 from tracelake.store.index.terms import NOTHING, Field, term
 from tracelake.store.rows import AnyRow
@@ -99,23 +98,27 @@ class Facts:
         return numbers_of(self._rows) | self._spans.columns(self._rows)
 
     def _add_spans(self, connection: Connection, by_key: dict[int, int]) -> None:
-        terms: dict[Sequence[str | None], bytes] = {}
+        terms: dict[tuple[str | None, ...], bytes] = {}
         for keys in _some(list(by_key)):
             query = select(*_SPAN).where(spans.c.trace_key.in_(keys))
-            for key, start_ns, end_ns, *tokens, cost, error, n, t, s, m, p, o in connection.execute(
-                query
-            ):
-                position = by_key[key]
-                shape = (n, t, s, m, p, o)
+            rows = connection.execute(query).all()
+            if not rows:
+                continue
+            # By column: a statement of Python for each span is what most of the time went into.
+            key, start_ns, end_ns, *tokens, cost, error, n, t, s, m, p, o = zip(*rows, strict=True)
+            docs = [by_key[each] for each in key]
+            shapes: list[bytes] = []
+            for doc, shape in zip(docs, zip(n, t, s, m, p, o, strict=True), strict=True):
                 found = terms.get(shape)
                 if found is None:
                     found = terms[shape] = shape_term(shape)
-                duration_ns = None if end_ns is None else max(end_ns - start_ns, 0)
-                self._positions[found].append(position)
-                self._spans.add(position, found, start_ns, duration_ns, tokens, cost)
-                if error is not None:
-                    self._positions[term(Field.ERROR)].append(position)
-                    self._positions[term(Field.ERROR, error)].append(position)
+                shapes.append(found)
+                self._positions[found].append(doc)
+            self._spans.add(docs, shapes, start_ns, end_ns, tokens, cost)
+            for doc, said in zip(docs, error, strict=True):
+                if said is not None:
+                    self._positions[term(Field.ERROR)].append(doc)
+                    self._positions[term(Field.ERROR, said)].append(doc)
 
     def _add_assessments(self, connection: Connection, by_key: dict[int, int]) -> None:
         for keys in _some(list(by_key)):
@@ -182,18 +185,15 @@ def numbers_of(rows: Sequence[AnyRow]) -> dict[str, Column]:
     Where a trace has none, whole numbers are `NO_NUMBER` and costs are NaN.
     """
     return {
-        "seq": _whole(row.seq for row in rows),
-        "start_ns": _whole(row.start_ns for row in rows),
-        "duration_ns": _whole(
+        "seq": whole_numbers(row.seq for row in rows),
+        "start_ns": whole_numbers(row.start_ns for row in rows),
+        "duration_ns": whole_numbers(
             row.end_ns - row.start_ns if row.end_ns is not None else None for row in rows
         ),
-        "input_tokens": _whole(row.input_tokens for row in rows),
-        "output_tokens": _whole(row.output_tokens for row in rows),
-        "tokens": _whole(row.total_tokens for row in rows),
-        "cost": np.array(
-            [row.total_cost if row.total_cost is not None else np.nan for row in rows],
-            dtype=np.float64,
-        ),
+        "input_tokens": whole_numbers(row.input_tokens for row in rows),
+        "output_tokens": whole_numbers(row.output_tokens for row in rows),
+        "tokens": whole_numbers(row.total_tokens for row in rows),
+        "cost": doubles(row.total_cost for row in rows),
     }
 
 
@@ -214,10 +214,6 @@ def _facts_of_trace(row: AnyRow) -> Iterator[tuple[Any, ...]]:
         for key, value in pairs.items():
             yield field, key
             yield field, key, value
-
-
-def _whole(values: Iterable[int | None]) -> Column:
-    return np.array([NO_NUMBER if v is None else v for v in values], dtype=np.int64)
 
 
 def _some(keys: list[int]) -> Iterator[list[int]]:

@@ -6,11 +6,11 @@ Shapes are numbered as `Segment.shapes` lists them, from 0.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from tracelake.store.index.columns import NO_NUMBER, Column
+from tracelake.store.index.columns import NO_NUMBER, Column, doubles, whole_numbers
 from tracelake.store.rows import AnyRow
 
 HOUR_NS: Final = 3_600_000_000_000
@@ -25,39 +25,44 @@ class SpanNumbers:
     """Gathers spans while a segment is made."""
 
     def __init__(self) -> None:
-        self._terms: list[bytes] = []
         self._docs: list[int] = []
-        self._numbers: list[tuple[Any, ...]] = []
+        self._shapes: list[bytes] = []
+        self._numbers: dict[str, list[Column]] = {name: [] for name in ("start_ns", *NUMBERS)}
 
     def add(
         self,
-        doc: int,
-        shape: bytes,
-        start_ns: int,
-        duration_ns: int | None,
-        tokens: Sequence[int | None],
-        cost: float | None,
+        docs: Sequence[int],
+        shapes: Sequence[bytes],
+        start_ns: Sequence[int],
+        end_ns: Sequence[int | None],
+        tokens: Sequence[Sequence[int | None]],
+        cost: Sequence[float | None],
     ) -> None:
-        """One span of the trace at position `doc`; tokens are input, output and total."""
-        self._docs.append(doc)
-        self._terms.append(shape)
-        self._numbers.append((start_ns, duration_ns, *tokens, cost))
+        """Spans of the traces at positions `docs`; tokens are the input, output and total of all.
+
+        A span that ends before it starts has a duration of 0.
+        """
+        self._docs += docs
+        self._shapes += shapes
+        start, end = np.array(start_ns, dtype=np.int64), whole_numbers(end_ns)
+        duration = np.where(end == NO_NUMBER, NO_NUMBER, np.maximum(end - start, 0))
+        found = (start, duration, *map(whole_numbers, tokens), doubles(cost))
+        for column, values in zip(self._numbers.values(), found, strict=True):
+            column.append(values)
 
     def columns(self, rows: Sequence[AnyRow]) -> dict[str, Column]:
         """The columns of a segment with these traces."""
-        code_of = {term: n for n, term in enumerate(sorted(set(self._terms)))}
+        code_of = {term: n for n, term in enumerate(sorted(set(self._shapes)))}
         experiments = np.array([row.experiment_id for row in rows], dtype=np.int64)
         docs = np.array(self._docs, dtype=np.int64)
         found: dict[str, Column] = {
             "doc": docs,
-            "shape": np.array([code_of[term] for term in self._terms], dtype=np.int64),
+            "shape": np.array([code_of[term] for term in self._shapes], dtype=np.int64),
             "experiment": experiments[docs] if len(docs) else docs,
         }
-        names = ("start_ns", *NUMBERS)
-        columns = list(zip(*self._numbers, strict=True)) or [()] * len(names)
-        for name, values in zip(names, columns, strict=True):
-            missing, kind = (np.nan, np.float64) if name == "cost" else (NO_NUMBER, np.int64)
-            found[name] = np.array([missing if v is None else v for v in values], dtype=kind)
+        for name, parts in self._numbers.items():
+            kind = np.float64 if name == "cost" else np.int64
+            found[name] = np.concatenate([np.empty(0, dtype=kind), *parts])
         return arranged(found.__getitem__)
 
 

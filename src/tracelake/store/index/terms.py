@@ -40,6 +40,9 @@ class Field(Enum):
     LONG_WORD = b"W"
     """The trace has a word too long to be kept whole."""
 
+    # Enum's own is a Python function, which a twentieth of indexing went into.
+    __hash__ = object.__hash__
+
 
 def term(field: Field, *parts: str) -> bytes:
     """The term of a field with these parts. No part holds a NUL: the store's text never does."""
