@@ -14,15 +14,13 @@ from tests.conftest import RunningServer, start_server
 from tests.e2e.stored import spans_by_trace
 from tests.spans import make_request, make_span
 
-WORKERS = 3
-PROCESSES = WORKERS - 1
-"""Beside the server's own."""
+PROCESSES = 2
 LARGE = "x" * 3_000_000
 """One with it is enough for a process to be busy, so that the next one is started."""
 
 
 def test_an_ingest_process_that_dies_is_replaced(store_url: str, tmp_path: Path) -> None:
-    server = start_server(tmp_path, store_url, workers=WORKERS)
+    server = start_server(tmp_path, store_url, workers=PROCESSES)
     sending = Sending(server)
     try:
         for round_number in range(4):
@@ -46,7 +44,7 @@ def test_an_ingest_process_that_dies_is_replaced(store_url: str, tmp_path: Path)
 
 def test_the_end_of_the_server_is_the_end_of_all(store_url: str, tmp_path: Path) -> None:
     for end in (psutil.Process.terminate, psutil.Process.kill):
-        server = start_server(tmp_path, store_url, workers=WORKERS)
+        server = start_server(tmp_path, store_url, workers=PROCESSES)
         assert ingest_processes(server) == []
         sending = Sending(server)
         eventually(lambda server=server: len(ingest_processes(server)) == PROCESSES)

@@ -71,8 +71,8 @@ SETTINGS: Final = (
         "TRACELAKE_WORKERS",
         integer(1, 64),
         "2",
-        "Processes that decode and store spans: the server's own, and others that it starts when "
-        "more waits than it can do.",
+        "Ingest processes that the server may start when more spans come than it can store beside "
+        "all else. With 1 it does that itself.",
     ),
     Setting(
         "max_body_bytes",
