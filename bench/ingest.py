@@ -82,13 +82,6 @@ def main() -> int:
     parser.add_argument("--connections", nargs="+", type=int, default=[1, 16, 64])
     parser.add_argument("--per-request", nargs="+", type=int, default=[1, 50])
     parser.add_argument("--seconds", type=float, default=10.0, help="of sending, for each run")
-    parser.add_argument(
-        # MLflow's workers take seconds a request for most of their first minute.
-        "--warm",
-        type=float,
-        default=60.0,
-        help="seconds of sending before the first run",
-    )
     arguments = parser.parse_args()
     arguments.stores.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="ingest-", dir=arguments.stores.resolve()))
@@ -125,7 +118,7 @@ def measure(
     cells: list[Cell] = []
     try:
         empty_bytes = system.disk_bytes()
-        warm = _send(system, source, _bodies(source, 0), _WARM_CONNECTIONS, arguments.warm)
+        warm = _send(system, source, _bodies(source, 0), _WARM_CONNECTIONS, system.warm_seconds)
         system.wait_counted(warm.acknowledged, _PATIENCE_S)
         for worker, number in enumerate(arguments.connections, 1):
             cells.append(run_cell(system, name, source, worker, number, arguments.seconds))

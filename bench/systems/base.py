@@ -27,6 +27,8 @@ class System(ABC):
     name: str
     still_seconds = 5.0
     """A count that has not grown for this long is taken to have ended."""
+    warm_seconds = 6.0
+    """Of load before the first measurement: it is as fast then as it will be."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -17,6 +17,8 @@ _COUNT = "SELECT count(*) FROM trace_info"
 
 
 class Mlflow(System):
+    warm_seconds = 60.0  # Its workers take seconds a request for most of their first minute.
+
     def __init__(self, folder: Path, peers: Path, postgres: Postgres | None = None) -> None:
         super().__init__(folder)
         self._bin = PEER.install(peers)

@@ -15,8 +15,8 @@ from tests.e2e.stored import spans_by_trace
 from tests.spans import make_request, make_span
 
 PROCESSES = 2
-LARGE = "x" * 3_000_000
-"""One with it is enough for a process to be busy, so that the next one is started."""
+LARGE = "x" * 1_500_000
+"""Two with it are enough for a process to be busy, so that the next one is started."""
 
 
 def test_an_ingest_process_that_dies_is_replaced(store_url: str, tmp_path: Path) -> None:

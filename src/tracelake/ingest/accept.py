@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final, Protocol
 
 from tracelake.ingest.commit import Decode, GroupCommitter, Request
-from tracelake.ingest.decode import Decoder, Offer
+from tracelake.ingest.decode import Decoder, NotQuick, Offer
 from tracelake.ingest.outcome import Outcome
 from tracelake.store.api import SpanWriter
 
@@ -55,7 +56,8 @@ class LocalIngest:
     async def accept(self, offer: Offer) -> Outcome:
         size_bytes = len(offer.body)
         if offer.is_quick:
-            return await self._commit(partial(self._decoder.decode, offer), size_bytes)
+            with suppress(NotQuick):
+                return await self._commit(partial(self._decoder.decode_quickly, offer), size_bytes)
         async with self._slow:
             decoded = await asyncio.to_thread(self._decoder.decode, offer)
         return await self._commit(lambda: decoded, size_bytes)

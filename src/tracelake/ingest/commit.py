@@ -38,7 +38,7 @@ class Request(Generic[Asker]):
     """Of the body that is decoded."""
     parts: list[TracePart] = field(default_factory=list[TracePart])
     refused: Refused = field(default_factory=Refused)
-    decoded_s: float = 0.0
+    commit_s: float = 0.0
     error: Exception | None = None
     """Then nothing of it is known to be stored."""
 
@@ -47,7 +47,7 @@ class Request(Generic[Asker]):
         if self.error is not None:
             raise self.error
         stored = sum(len(part.spans) for part in self.parts)
-        return Outcome(stored, self.refused, time.monotonic() - self.decoded_s)
+        return Outcome(stored, self.refused, self.commit_s)
 
 
 class GroupCommitter(Generic[Asker]):
@@ -85,8 +85,15 @@ class GroupCommitter(Generic[Asker]):
     def _serve(self, group: Sequence[Request[Asker]]) -> None:
         for request in group:
             _decode(request)
+        began_s = time.monotonic()
         self._write([request for request in group if request.parts])
-        self._served(group)
+        commit_s = time.monotonic() - began_s
+        for request in group:
+            request.commit_s = commit_s
+        try:
+            self._served(group)
+        except Exception:
+            _log.exception("%d requests were dealt with, and not answered", len(group))
 
     def _gather(self, first: Request[Asker]) -> tuple[list[Request[Asker]], bool]:
         group = [first]
@@ -131,4 +138,3 @@ def _decode(request: Request[Asker]) -> None:
     except Exception as error:
         request.error = error
     request.decode = None  # and with it the body
-    request.decoded_s = time.monotonic()

@@ -1,19 +1,27 @@
 """A body as it came to the parts that the store takes: decompress, parse, normalise."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tracelake.ingest.body import JSON, PROTOBUF, parse
 from tracelake.ingest.encoding import decompress
 from tracelake.ingest.normalise import parts_of
 from tracelake.ingest.outcome import Refused
 from tracelake.ingest.prices import PriceTable
+from tracelake.model.errors import PayloadTooLarge, TracelakeError
 from tracelake.store.api import Experiments, TracePart
 
-_QUICK_BYTES: Final = {PROTOBUF: 4 * 1024 * 1024, JSON: 256 * 1024}
-"""Plain bodies up to this size are decoded in some 40 ms."""
-_UNFOLDED: Final = 8
-"""How many times its own size a compressed body is taken to be."""
+_QUICK_BYTES: Final = {PROTOBUF: 2 * 1024 * 1024, JSON: 256 * 1024}
+_QUICK_SPANS: Final = 2000
+"""A plain body up to these sizes is decoded in some 40 ms. JSON is parsed in Python."""
+
+
+class NotQuick(TracelakeError):
+    """A body turned out to be larger than it looked. Nothing has been done with it."""
+
+    code: ClassVar[str] = "NOT_QUICK"
 
 
 @dataclass(slots=True)
@@ -24,21 +32,17 @@ class Offer:
     media_type: str
     encoding: str
     experiment: str
-
-    def take_body(self) -> bytes:
-        """The body, which the offer then forgets: waiting for a commit must not hold it."""
-        body, self.body = self.body, b""
-        return body
+    is_slow: bool = False
+    """Known to be, whatever its size."""
 
     @property
     def is_quick(self) -> bool:
-        """Whether it is decoded in no time, as far as its size tells. JSON is parsed in Python."""
-        times = _UNFOLDED if self.encoding else 1
-        return len(self.body) * times <= _QUICK_BYTES[self.media_type]
+        """Whether it may be decoded in no time, as far as its size tells."""
+        return not self.is_slow and len(self.body) <= _QUICK_BYTES[self.media_type]
 
 
 class Decoder:
-    """Blocks. It keeps only which experiments exist, and is not for several threads at once."""
+    """Blocks. For any number of threads; all it keeps is which experiments exist."""
 
     def __init__(self, experiments: Experiments, prices: PriceTable, max_body_bytes: int) -> None:
         self._experiments = experiments
@@ -46,15 +50,33 @@ class Decoder:
         self._max_body_bytes = max_body_bytes
         self._known_experiments: dict[str, int] = {}
 
+    def decode_quickly(self, offer: Offer) -> tuple[list[TracePart], Refused]:
+        """As `decode`, where others wait for it. Raises NotQuick for what is slow."""
+        most_bytes = min(_QUICK_BYTES[offer.media_type], self._max_body_bytes)
+        try:
+            return self._decode(offer, most_bytes, _QUICK_SPANS)
+        except PayloadTooLarge as error:
+            if most_bytes < self._max_body_bytes:
+                raise NotQuick(error.message) from error
+            raise
+
     def decode(self, offer: Offer) -> tuple[list[TracePart], Refused]:
         """The parts, and the spans that cannot be stored. The offer loses its body.
 
         Raises InvalidInput, UnsupportedMedia, PayloadTooLarge, NotFound for an unknown experiment,
         Unavailable when the store cannot be asked.
         """
+        return self._decode(offer, self._max_body_bytes, None)
+
+    def _decode(
+        self, offer: Offer, most_bytes: int, most_spans: int | None
+    ) -> tuple[list[TracePart], Refused]:
         experiment_id = self._experiment(offer.experiment)
-        plain = decompress(offer.take_body(), offer.encoding, self._max_body_bytes)
+        plain = decompress(offer.body, offer.encoding, most_bytes)
         request = parse(plain, offer.media_type)
+        if most_spans is not None and _count_spans(request) > most_spans:
+            raise NotQuick("many small spans")
+        offer.body = b""  # waiting for a commit must not hold it
         encoded = plain if offer.media_type == PROTOBUF else request.SerializeToString()
         return parts_of(request, encoded, experiment_id, self._prices)
 
@@ -64,3 +86,11 @@ class Decoder:
             found = self._experiments.get(text)
             known = self._known_experiments[text] = int(found.experiment_id)
         return known
+
+
+def _count_spans(request: ExportTraceServiceRequest) -> int:
+    return sum(
+        len(scope_spans.spans)
+        for resource_spans in request.resource_spans[:]
+        for scope_spans in resource_spans.scope_spans[:]
+    )

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
-from tracelake.ingest.decode import Offer
+from tracelake.ingest.decode import NotQuick, Offer
 from tracelake.ingest.outcome import Outcome, Refused
 from tracelake.model.errors import (
     InvalidInput,
@@ -25,7 +25,8 @@ STREAM_BYTES: Final = 1024 * 1024
 """Bytes that a reader takes in ahead of what is asked of it."""
 _LENGTHS: Final = struct.Struct("!II")
 _ERRORS: Final = {
-    kind.code: kind for kind in (InvalidInput, PayloadTooLarge, UnsupportedMedia, NotFound)
+    kind.code: kind
+    for kind in (InvalidInput, PayloadTooLarge, UnsupportedMedia, NotFound, NotQuick)
 }
 
 Head = dict[str, Any]

@@ -80,8 +80,13 @@ class OtlpGrpc:
     async def _export(
         self, messages: AsyncIterator[bytes], context: ServicerContext[bytes, bytes]
     ) -> bytes:
+        # A client that gives up takes nothing back: what it sent holds its room until it is stored.
+        taking = asyncio.create_task(self._take(messages, _headers(context)))
         try:
-            return await self._take(messages, _headers(context))
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(_retrieve)
+            raise
         except Exception as caught:
             await _abort(context, self._intake.failed(_PROTOCOL, caught))
 
@@ -99,11 +104,18 @@ class OtlpGrpc:
                 timer.cancel()
             reservation.grow_to(len(body))
             experiment = headers.get(EXPERIMENT_HEADER, DEFAULT_EXPERIMENT).strip()
-            offer = Offer(body, PROTOBUF, "", experiment)
             if not body:
                 return b""  # no bytes are a request of no spans
+            offer = Offer(body, PROTOBUF, "", experiment)
+            del body
             outcome = await self._intake.accept(_PROTOCOL, reservation, offer)
             return outcome.answer(PROTOBUF)
+
+
+def _retrieve(taken: asyncio.Task[bytes]) -> None:
+    """Nobody waits for how it ended, which asyncio would warn of."""
+    if not taken.cancelled():
+        taken.exception()
 
 
 def _headers(context: ServicerContext[bytes, bytes]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """OTLP to the parts that the store takes: columns of spans, facts of traces, the payload."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -104,7 +104,10 @@ class _PartBuilder:
         self._numbers: list[int] = []
         self._spans: list[Span] = []
         self._root_facts: TraceFacts | None = None
-        self._facts: TraceFacts | None = None
+        self._said: list[TraceFacts] = []
+        """By spans that are not the root."""
+        self._tags: dict[str, str] | None = None
+        """The resource's, of the span that was added last."""
 
     def add(self, number: int, head: _Head, span: Span, tags: dict[str, str]) -> None:
         facts = read_attributes(span.attributes)
@@ -138,10 +141,10 @@ class _PartBuilder:
             facts.session
             or facts.user
             or facts.trace_attributes
-            or (tags and (self._facts is None or self._facts.tags is not tags))
+            or (tags and tags is not self._tags)
         ):
-            said = _trace_facts(facts, tags)
-            self._facts = said if self._facts is None else _fill(self._facts, said)
+            self._said.append(_trace_facts(facts, tags))
+        self._tags = tags
 
     def build(self, trace_id: bytes, experiment_id: int, body: Body) -> TracePart:
         return TracePart(
@@ -150,7 +153,7 @@ class _PartBuilder:
             spans=self._rows,
             chunks=to_chunks(body, self._numbers, self._spans, self._rows),
             root_facts=self._root_facts,
-            facts=self._facts,
+            facts=_first_words(self._said),
         )
 
 
@@ -208,17 +211,21 @@ def _trace_facts(facts: SpanFacts, resource_tags: dict[str, str]) -> TraceFacts:
     return said
 
 
-def _fill(facts: TraceFacts, more: TraceFacts) -> TraceFacts:
-    return TraceFacts(
-        name=facts.name or more.name,
-        session_id=facts.session_id or more.session_id,
-        user=facts.user or more.user,
-        client_request_id=facts.client_request_id or more.client_request_id,
-        request_preview=facts.request_preview or more.request_preview,
-        response_preview=facts.response_preview or more.response_preview,
-        tags=facts.tags if facts.tags is more.tags else facts.tags | more.tags,
-        metadata=facts.metadata | more.metadata,
-    )
+def _first_words(said: Sequence[TraceFacts]) -> TraceFacts | None:
+    """What some spans say together: the first word counts, of tags and metadata the last."""
+    if len(said) < 2:
+        return said[0] if said else None
+    together = TraceFacts()
+    for facts in said:
+        together.name = together.name or facts.name
+        together.session_id = together.session_id or facts.session_id
+        together.user = together.user or facts.user
+        together.client_request_id = together.client_request_id or facts.client_request_id
+        together.request_preview = together.request_preview or facts.request_preview
+        together.response_preview = together.response_preview or facts.response_preview
+        together.tags.update(facts.tags)
+        together.metadata.update(facts.metadata)
+    return together
 
 
 def _set_name(facts: TraceFacts, value: str) -> None:

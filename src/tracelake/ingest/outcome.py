@@ -45,7 +45,7 @@ class Outcome:
     stored: int
     refused: Refused
     commit_s: float
-    """Seconds that waiting for a commit and the commit took."""
+    """Seconds that the commit took, in which others may have been."""
 
     @property
     def error_message(self) -> str:

@@ -1,5 +1,5 @@
-"""Ingest in several processes: each offer goes to the one with least to do; one that dies is
-replaced."""
+"""Ingest in several processes: small offers go to the first, others to whichever has least to do;
+one that dies is replaced."""
 
 import asyncio
 import logging
@@ -125,10 +125,8 @@ class _Seat:
         size_bytes = len(offer.body)
         self._pending_bytes += size_bytes
         try:
-            body = offer.take_body()
             writer.write(pack_frame(offer_to_head(number, offer), size_bytes))
-            writer.write(body)
-            del body
+            writer.write(offer.body)
             return outcome_of(await answer)
         finally:
             self._waiting.pop(number, None)
@@ -167,7 +165,7 @@ class _Seat:
             began_s = time.monotonic()
             try:
                 reader = await self._open()
-            except (TracelakeError, OSError):
+            except Exception:
                 _log.exception("an ingest process cannot be started, and is tried again")
             else:
                 await self._pass_answers(reader)

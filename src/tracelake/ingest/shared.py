@@ -3,7 +3,7 @@
 from typing import Final
 
 from tracelake.ingest.accept import Ingest
-from tracelake.ingest.decode import Offer
+from tracelake.ingest.decode import NotQuick, Offer
 from tracelake.ingest.outcome import Outcome
 from tracelake.ingest.processes import MUCH_BYTES, IngestProcesses
 
@@ -36,7 +36,10 @@ class SharedIngest:
         if is_much:
             self._others.add()
         if least_bytes is not None and offer.is_quick:
-            return await self._others.accept(offer)
+            try:
+                return await self._others.accept(offer)
+            except NotQuick:
+                offer.is_slow = True
         size_bytes = len(offer.body)
         self._own_bytes += size_bytes
         self._own_requests += 1

@@ -150,8 +150,12 @@ def _number_chunks(
     rows = ChunkRows(item.trace_key, item.stored.chunk_count if item.stored else 0)
     values: dict[bytes, Row] = {}
     for part in item.parts:
-        chunk_ids = [rows.add(connection, chunk) for chunk in part.chunks]
-        for span in part.spans:
+        latest = [span for span in part.spans if item.latest[span.span_id] is span]
+        used = {span.chunk for span in latest}
+        chunk_ids = {
+            n: rows.add(connection, chunk) for n, chunk in enumerate(part.chunks) if n in used
+        }
+        for span in latest:
             values[span.span_id] = _span_row(span, item.trace_key, chunk_ids[span.chunk])
     item.chunk_count = rows.chunk_count
     chunk_rows += rows.rows
