@@ -103,6 +103,7 @@ class OtlpGrpc:
             finally:
                 timer.cancel()
             reservation.grow_to(len(body))
+            reservation.shrink_to(len(body))
             experiment = headers.get(EXPERIMENT_HEADER, DEFAULT_EXPERIMENT).strip()
             if not body:
                 return b""  # no bytes are a request of no spans
