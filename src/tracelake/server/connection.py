@@ -7,7 +7,7 @@ bodies are refused: with many impatient clients, what nobody wants would fill th
 import asyncio
 from typing import Any, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 _READ_BYTES: Final = 32 * 1024
 
@@ -35,6 +35,10 @@ class Connection(asyncio.BufferedProtocol):
         # Typed as bytes; all that is done with it is to parse it, which copies what it keeps.
         data: Any = _buffer[:nbytes]
         self._http.data_received(data)
+        cycle = cast("RequestResponseCycle | None", self._http.cycle)
+        if cycle is not None and cycle.response_started and not cycle.response_complete:
+            # What still comes after the answer is dropped: a piece at a time, when it is asked for.
+            self._http.flow.pause_reading()
 
     def eof_received(self) -> None:
         self._http.eof_received()
