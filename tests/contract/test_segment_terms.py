@@ -37,8 +37,8 @@ def write_segment(store: Store, terms: dict[bytes, list[int]], first_seq: int) -
     postings = [(term, terms[term]) for term in sorted(terms)]
     writer = SegmentWriter(store.database)
     # Text asks the facts which traces are still there.
-    writer.write(NewSegment(FACTS, 0, first_seq, last_seq, {"seq": seqs}, []))
-    writer.write(NewSegment(TEXT, 0, first_seq, last_seq, {"seq": seqs}, postings))
+    writer.write(NewSegment(FACTS, 0, first_seq, last_seq, seqs, {}, []))
+    writer.write(NewSegment(TEXT, 0, first_seq, last_seq, seqs, {}, postings))
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_joined_segments_have_the_terms_of_what_is_left(
         found = {term: list(map(int, docs)) for term, docs in new.postings}
     assert list(found) == sorted(found)
     left = [at for at in range(3 * DOCS) if at not in gone]
-    assert new.columns["seq"].tolist() == [at + 1 for at in left]
+    assert new.seqs.tolist() == [at + 1 for at in left]
     place = {at: new_at for new_at, at in enumerate(left)}
     joined: dict[bytes, list[int]] = {}
     for number, terms in enumerate(all_terms):

@@ -11,6 +11,7 @@ import zstandard
 from numpy.typing import NDArray
 
 Column = NDArray[Any]
+NamedColumn = tuple[str, Column]
 
 NO_NUMBER: Final = -1
 """Stands in a column of whole numbers where there is none. No real one is negative. Doubles have
@@ -33,8 +34,13 @@ def pack_column(values: Column) -> bytes:
     """An array of whole numbers, in as few bytes a number as they need, or of doubles."""
     kind = b"f8" if values.dtype.kind == "f" else _narrowest(values)
     packed = np.ascontiguousarray(values, dtype=_TYPES[kind])
-    by_weight = packed.view(np.uint8).reshape(len(values), -1).T.tobytes()
+    by_weight = packed.view(np.uint8).reshape(-1, packed.itemsize).T.tobytes()
     return kind + zstandard.ZstdCompressor(level=3).compress(by_weight)
+
+
+def pack_columns(columns: Iterable[NamedColumn]) -> dict[str, bytes]:
+    """Each by its name, packed before the next is asked for."""
+    return {name: pack_column(values) for name, values in columns}
 
 
 def unpack_column(stored: bytes) -> Column:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from tracelake.model.entities import JsonValue
 from tracelake.model.filters.evaluate import SESSION_KEY
 from tracelake.store.index.blocks import Posting
-from tracelake.store.index.columns import Column, doubles, whole_numbers
+from tracelake.store.index.columns import Column, NamedColumn, doubles, whole_numbers
 from tracelake.store.index.span_numbers import SpanNumbers
 from tracelake.store.index.terms import NOTHING, Field, term
 from tracelake.store.rows import AnyRow
@@ -93,9 +93,27 @@ class Facts:
         """Positions by term, as they were gathered: in no order, some twice."""
         return self._positions
 
-    def columns(self) -> dict[str, Column]:
-        """One array a number of traces, as `numbers_of` names them, and those of their spans."""
-        return numbers_of(self._rows) | self._spans.columns(self._rows)
+    def seqs(self) -> Column:
+        return whole_numbers(row.seq for row in self._rows)
+
+    def columns(self) -> Iterator[NamedColumn]:
+        """One array a number of traces, then those of their spans.
+
+        Where a trace has none, whole numbers are `NO_NUMBER` and costs are NaN.
+        """
+        rows = self._rows
+        yield "start_ns", whole_numbers(row.start_ns for row in rows)
+        yield (
+            "duration_ns",
+            whole_numbers(
+                row.end_ns - row.start_ns if row.end_ns is not None else None for row in rows
+            ),
+        )
+        yield "input_tokens", whole_numbers(row.input_tokens for row in rows)
+        yield "output_tokens", whole_numbers(row.output_tokens for row in rows)
+        yield "tokens", whole_numbers(row.total_tokens for row in rows)
+        yield "cost", doubles(row.total_cost for row in rows)
+        yield from self._spans.columns(rows)
 
     def _add_spans(self, connection: Connection, by_key: dict[int, int]) -> None:
         terms: dict[tuple[str | None, ...], bytes] = {}
@@ -177,24 +195,6 @@ def value_of_part(part: str) -> JsonValue:
             return rest
         case _:
             return None
-
-
-def numbers_of(rows: Sequence[AnyRow]) -> dict[str, Column]:
-    """Arrays by name, a value a row: `seq`, `start_ns`, `duration_ns`, tokens and `cost`.
-
-    Where a trace has none, whole numbers are `NO_NUMBER` and costs are NaN.
-    """
-    return {
-        "seq": whole_numbers(row.seq for row in rows),
-        "start_ns": whole_numbers(row.start_ns for row in rows),
-        "duration_ns": whole_numbers(
-            row.end_ns - row.start_ns if row.end_ns is not None else None for row in rows
-        ),
-        "input_tokens": whole_numbers(row.input_tokens for row in rows),
-        "output_tokens": whole_numbers(row.output_tokens for row in rows),
-        "tokens": whole_numbers(row.total_tokens for row in rows),
-        "cost": doubles(row.total_cost for row in rows),
-    }
 
 
 def _facts_of_trace(row: AnyRow) -> Iterator[tuple[Any, ...]]:

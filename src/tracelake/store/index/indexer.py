@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, select, update
 from tracelake.store.database import Database
 from tracelake.store.index.blocks import Posting
 from tracelake.store.index.cache import ColumnCache
-from tracelake.store.index.columns import Column
+from tracelake.store.index.columns import Column, NamedColumn, pack_columns
 from tracelake.store.index.facts import FACTS, Facts, changed_traces
 from tracelake.store.index.merge import due, merged, worn
 from tracelake.store.index.segments import NewSegment, SegmentWriter, advance
@@ -24,7 +24,8 @@ _TEXTS_A_STEP: Final = 1024
 
 
 class _Gathered(Protocol):
-    def columns(self) -> dict[str, Column]: ...
+    def seqs(self) -> Column: ...
+    def columns(self) -> Iterator[NamedColumn]: ...
     def postings(self) -> Iterator[Posting]: ...
 
 
@@ -100,7 +101,7 @@ class Indexer:
             before = [seq for segment in run for seq in segment.column("seq").tolist()]
         self._writer.write(new)
         if name == FACTS:
-            self._forget(set(before).difference(new.columns["seq"].tolist()))
+            self._forget(set(before).difference(new.seqs.tolist()))
         for segment_id in new.replaces:
             self._writer.remove(segment_id)
         return True
@@ -122,9 +123,11 @@ class Indexer:
         self._writer.sweep()
 
     def _publish(self, name: str, first_seq: int, last_seq: int, found: _Gathered) -> None:
-        columns = found.columns()
-        if len(columns["seq"]):
-            self._writer.write(NewSegment(name, 0, first_seq, last_seq, columns, found.postings()))
+        seqs = found.seqs()
+        if len(seqs):
+            columns = pack_columns(found.columns())
+            new = NewSegment(name, 0, first_seq, last_seq, seqs, columns, found.postings())
+            self._writer.write(new)
         else:
             with self._database.write() as connection:
                 advance(connection, name, last_seq)

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from tracelake.store.database import Database
 from tracelake.store.index.blocks import Block, Posting
-from tracelake.store.index.columns import Column
+from tracelake.store.index.columns import Column, NamedColumn, pack_columns
 from tracelake.store.index.docs import Mask
 from tracelake.store.index.facts import FACTS
 from tracelake.store.index.segments import NewSegment
@@ -90,16 +90,14 @@ def merged(database: Database, view: IndexView, name: str, run: Sequence[Segment
         level=max(segment.level for segment in run) + (len(run) > 1),
         first_seq=run[0].first_seq,
         last_seq=run[-1].last_seq,
-        columns=_columns(run, masks, ("seq",))
-        if name != FACTS
-        else _columns(run, masks, COLUMNS) | _span_columns(run, sources),
+        seqs=_column(run, masks, "seq"),
+        columns=pack_columns(_fact_columns(run, masks, sources)) if name == FACTS else {},
         postings=_postings(database, sources),
         replaces=[segment.segment_id for segment in run],
     )
 
 
 COLUMNS: Final = (
-    "seq",
     "start_ns",
     "duration_ns",
     "input_tokens",
@@ -109,16 +107,19 @@ COLUMNS: Final = (
 )
 
 
-def _columns(
-    run: Sequence[Segment], masks: Sequence[Mask], names: Sequence[str]
-) -> dict[str, Column]:
-    return {
-        name: np.concatenate([s.column(name)[m] for s, m in zip(run, masks, strict=True)])
-        for name in names
-    }
+def _fact_columns(
+    run: Sequence[Segment], masks: Sequence[Mask], sources: Sequence[_Source]
+) -> Iterator[NamedColumn]:
+    for name in COLUMNS:
+        yield name, _column(run, masks, name)
+    yield from _span_columns(run, sources)
 
 
-def _span_columns(run: Sequence[Segment], sources: Sequence[_Source]) -> dict[str, Column]:
+def _column(run: Sequence[Segment], masks: Sequence[Mask], name: str) -> Column:
+    return np.concatenate([s.column(name)[m] for s, m in zip(run, masks, strict=True)])
+
+
+def _span_columns(run: Sequence[Segment], sources: Sequence[_Source]) -> Iterator[NamedColumn]:
     """The spans of all sources, with the places their traces and shapes have now."""
     kept: list[dict[bytes, int]] = []
     shape_counts: list[int] = []

@@ -29,8 +29,10 @@ class NewSegment:
     level: int
     first_seq: int
     last_seq: int
-    columns: Mapping[str, Column]
-    """Among them `seq`: the version that each position stands for, ascending."""
+    seqs: Column
+    """The version that each position stands for, ascending."""
+    columns: Mapping[str, bytes]
+    """What else is known of each, packed, by name."""
     postings: Iterable[Posting]
     """By term, ascending."""
     replaces: list[int] = field(default_factory=list[int])
@@ -38,7 +40,7 @@ class NewSegment:
 
     @property
     def doc_count(self) -> int:
-        return len(self.columns["seq"])
+        return len(self.seqs)
 
 
 class SegmentWriter:
@@ -58,8 +60,8 @@ class SegmentWriter:
         while some := list(islice(rows, _BLOCKS_A_TRANSACTION)):
             with self._database.write() as connection:
                 self._blocks.execute(connection, some)
-        # Before the transaction: ingest need not wait until the columns are compressed.
-        contents = _packed(new, words) if new.doc_count else {}
+        # Before the transaction: ingest need not wait until they are compressed.
+        contents = _contents(new, words) if new.doc_count else {}
         with self._database.write() as connection:
             self._publish(connection, segment_id, new, contents)
         return segment_id
@@ -134,8 +136,8 @@ def _noting_words(postings: Iterable[Posting], words: bytearray) -> Iterator[Pos
         yield posting
 
 
-def _packed(new: NewSegment, words: bytearray) -> dict[str, bytes]:
-    contents = {name: pack_column(column) for name, column in new.columns.items()}
+def _contents(new: NewSegment, words: bytearray) -> dict[str, bytes]:
+    contents = {"seq": pack_column(new.seqs), **new.columns}
     if words:
         contents["words"] = pack_words(words)
     return contents

@@ -5,18 +5,23 @@ whose cells are few enough to pay keeps the sums of each, and metrics over whole
 Shapes are numbered as `Segment.shapes` lists them, from 0.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
 
-from tracelake.store.index.columns import NO_NUMBER, Column, doubles, whole_numbers
+from tracelake.store.index.columns import (
+    NO_NUMBER,
+    Column,
+    NamedColumn,
+    doubles,
+    whole_numbers,
+)
 from tracelake.store.rows import AnyRow
 
 HOUR_NS: Final = 3_600_000_000_000
 NUMBERS: Final = ("duration_ns", "input_tokens", "output_tokens", "tokens", "cost")
 SUMS: Final = ("count", "sum", "min", "max")
-_PLACES: Final = ("doc", "shape", "experiment", "start_ns")
 _FEW_ENOUGH: Final = 4
 """Cells are kept where there are so many times fewer of them than spans."""
 
@@ -50,7 +55,7 @@ class SpanNumbers:
         for column, values in zip(self._numbers.values(), found, strict=True):
             column.append(values)
 
-    def columns(self, rows: Sequence[AnyRow]) -> dict[str, Column]:
+    def columns(self, rows: Sequence[AnyRow]) -> Iterator[NamedColumn]:
         """The columns of a segment with these traces."""
         code_of = {term: n for n, term in enumerate(sorted(set(self._shapes)))}
         experiments = np.array([row.experiment_id for row in rows], dtype=np.int64)
@@ -66,23 +71,37 @@ class SpanNumbers:
         return arranged(found.__getitem__)
 
 
-def arranged(column_of: Callable[[str], Column]) -> dict[str, Column]:
+def arranged(column_of: Callable[[str], Column]) -> Iterator[NamedColumn]:
     """Spans sorted by cell, under `span_…`, and where it pays the sums of cells, under `cell_…`.
 
-    `column_of` is asked for one column at a time, so that not all need be in memory unsorted.
+    `column_of` is asked for one column at a time, and each is given before the next is made: those
+    of a segment take 50 MB together.
     """
     # Stored columns are as narrow as their numbers, and an hour fits into few of them.
-    hour = column_of("start_ns").astype(np.int64) // HOUR_NS
+    hour = (column_of("start_ns").astype(np.int64) // HOUR_NS).astype(np.int32)
     order = np.lexsort(
         (column_of("duration_ns"), column_of("shape"), hour, column_of("experiment"))
     )
-    found = {f"span_{name}": column_of(name)[order] for name in (*_PLACES, *NUMBERS)}
-    if len(order):
-        hour = hour[order]
-        first = _first_of_cells(hour, found["span_shape"], found["span_experiment"])
-        if len(first) * _FEW_ENOUGH <= len(hour):
-            found |= _cells(found, hour, first)
-    return found
+    hour = hour[order]
+    shape, experiment = column_of("shape")[order], column_of("experiment")[order]
+    first = _first_of_cells(hour, shape, experiment)
+    keeps_cells = 0 < len(first) * _FEW_ENOUGH <= len(hour)
+    if keeps_cells:
+        yield "cell_start_ns", hour[first].astype(np.int64) * HOUR_NS
+        yield "cell_shape", shape[first]
+        yield "cell_experiment", experiment[first]
+        yield "cell_spans", np.diff(np.append(first, len(hour)))
+    yield "span_shape", shape
+    yield "span_experiment", experiment
+    del hour, shape, experiment
+    for name in ("doc", "start_ns"):
+        yield f"span_{name}", column_of(name)[order]
+    for name in NUMBERS:
+        values = column_of(name)[order]
+        if keeps_cells:
+            for kind, sums in zip(SUMS, _sums(values, first), strict=True):
+                yield f"cell_{name}_{kind}", sums
+        yield f"span_{name}", values
 
 
 def _first_of_cells(*columns: Column) -> Column:
@@ -94,26 +113,16 @@ def _first_of_cells(*columns: Column) -> Column:
     return np.flatnonzero(differs)
 
 
-def _cells(spans: Mapping[str, Column], hour: Column, first: Column) -> dict[str, Column]:
-    found: dict[str, Column] = {
-        "cell_start_ns": hour[first] * HOUR_NS,
-        "cell_shape": spans["span_shape"][first],
-        "cell_experiment": spans["span_experiment"][first],
-        "cell_spans": np.diff(np.append(first, len(hour))),
-    }
-    for name in NUMBERS:
-        values = spans[f"span_{name}"]
-        if values.dtype.kind == "i":
-            values = values.astype(np.int64)
-        is_there = ~np.isnan(values) if values.dtype.kind == "f" else values != NO_NUMBER
-        zero = values.dtype.type(0)
-        top = np.finfo(np.float64).max if values.dtype.kind == "f" else np.iinfo(np.int64).max
-        parts = (
-            np.add.reduceat(is_there.astype(np.int64), first),
-            np.add.reduceat(np.where(is_there, values, zero), first),
-            np.minimum.reduceat(np.where(is_there, values, top), first),
-            np.maximum.reduceat(np.where(is_there, values, zero), first),
-        )
-        for kind, column in zip(SUMS, parts, strict=True):
-            found[f"cell_{name}_{kind}"] = column
-    return found
+def _sums(values: Column, first: Column) -> tuple[Column, Column, Column, Column]:
+    """How many numbers each cell has, their sum, the least and the most, as `SUMS` names them."""
+    if values.dtype.kind == "i":
+        values = values.astype(np.int64)
+    is_there = ~np.isnan(values) if values.dtype.kind == "f" else values != NO_NUMBER
+    zero = values.dtype.type(0)
+    top = np.finfo(np.float64).max if values.dtype.kind == "f" else np.iinfo(np.int64).max
+    return (
+        np.add.reduceat(is_there.astype(np.int64), first),
+        np.add.reduceat(np.where(is_there, values, zero), first),
+        np.minimum.reduceat(np.where(is_there, values, top), first),
+        np.maximum.reduceat(np.where(is_there, values, zero), first),
+    )

@@ -16,7 +16,7 @@ from tracelake.model.filters.evaluate import as_text, leaves
 from tracelake.model.text import storable
 from tracelake.store.chunks import read_whole
 from tracelake.store.index.blocks import Posting
-from tracelake.store.index.columns import Column
+from tracelake.store.index.columns import Column, NamedColumn
 from tracelake.store.index.hits import word_term
 from tracelake.store.index.terms import Field
 from tracelake.store.index.words import WORD_CHARS, cut_word, words_of
@@ -83,8 +83,11 @@ class Texts:
         for word in sorted(self._positions):
             yield word_term(word), self._positions[word]
 
-    def columns(self) -> dict[str, Column]:
-        return {"seq": self._seqs}
+    def seqs(self) -> Column:
+        return self._seqs
+
+    def columns(self) -> Iterator[NamedColumn]:
+        return iter(())
 
     def _add(self, position: int, words: set[bytes]) -> None:
         # Two long words may be one after the cut.
