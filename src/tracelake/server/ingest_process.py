@@ -16,7 +16,9 @@ from tracelake.ingest.process import OfferServer
 from tracelake.server.collector import calm_collector
 from tracelake.server.logs import log_to_stderr
 from tracelake.server.settings import ServerSettings
-from tracelake.store.open import open_store
+from tracelake.store.database import Database
+from tracelake.store.experiments import SqlExperiments
+from tracelake.store.writer import SqlSpanWriter
 
 
 def starter(settings: ServerSettings) -> Callable[[socket.socket], "subprocess.Popen[bytes]"]:
@@ -53,15 +55,16 @@ def main() -> int:
     stream.setblocking(True)
     told: dict[str, Any] = json.load(sys.stdin)
     log_to_stderr(told["log_level"])
-    store = open_store(told["store_url"])
+    # Not the whole store: what reads and searches is 20 MB in each process.
+    database = Database(told["store_url"])
     try:
         prices = PriceTable(Path(told["price_file"]) if told["price_file"] else None)
-        decoder = Decoder(store.experiments, prices, told["max_body_bytes"])
-        server = OfferServer(stream, store.spans, decoder)
+        decoder = Decoder(SqlExperiments(database), prices, told["max_body_bytes"])
+        server = OfferServer(stream, SqlSpanWriter(database), decoder)
         calm_collector()
         server.run()
     finally:
-        store.close()
+        database.close()
         logging.shutdown()
     return 0
 

@@ -9,10 +9,10 @@ from sqlalchemy.exc import IntegrityError
 
 from tracelake.model.entities import Experiment
 from tracelake.model.errors import AlreadyExists, InvalidInput, NotFound
+from tracelake.model.retention import DAYS_TAG, TRACES_TAG, read_limit
 from tracelake.store.api import ExperimentPage
 from tracelake.store.database import Database, next_numbers, now_ms
 from tracelake.store.pages import decode_token, encode_token
-from tracelake.store.retention import DAYS_TAG, TRACES_TAG, read_limit
 from tracelake.store.rows import AnyRow, experiment_of
 from tracelake.store.schema import experiments
 

@@ -6,23 +6,25 @@ nothing is lost with a bell that did not ring.
 
 import time
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-import psycopg
 from sqlalchemy import Connection, select
 
 from tracelake.model.entities import Assessment, Span, TraceInfo
-from tracelake.model.errors import NotFound, Unavailable
+from tracelake.model.errors import NotFound
 from tracelake.model.filters.evaluate import Evidence
 from tracelake.model.ids import format_trace_id
 from tracelake.store.assessments import session_assessments
-from tracelake.store.database import CHANGES_CHANNEL, Database, last_seq
+from tracelake.store.database import Database, last_seq
 from tracelake.store.editor import trace_row
 from tracelake.store.finder import infos_of
 from tracelake.store.operations import ChangedTrace, NewSpans
 from tracelake.store.rows import AnyRow, span_head_of
 from tracelake.store.schema import CHUNK_BITS, spans, traces
 from tracelake.store.spans import trace_spans
+
+if TYPE_CHECKING:
+    from tracelake.store.bell import PostgresBell
 
 _POLL_S: Final = 0.15
 
@@ -32,7 +34,7 @@ class SqlLive:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._bell = None if database.is_sqlite else _PostgresBell(database)
+        self._bell = None if database.is_sqlite else _postgres_bell(database)
 
     def wait(self, after_seq: int, timeout_s: float) -> int:
         ends = time.monotonic() + timeout_s
@@ -112,39 +114,8 @@ def _row_or_none(connection: Connection, trace_id: str) -> AnyRow | None:
         return None
 
 
-class _PostgresBell:
-    """A connection of its own that listens. One thread at a time."""
+def _postgres_bell(database: Database) -> "PostgresBell":
+    # Here, because the driver is 6 MB in each process, and of no use beside SQLite.
+    from tracelake.store.bell import PostgresBell
 
-    def __init__(self, database: Database) -> None:
-        url = database.engine.url.set(drivername="postgresql")
-        self._url = url.render_as_string(hide_password=False)
-        self._connection: psycopg.Connection[Any] | None = None
-
-    def listen(self) -> None:
-        """Be listening, and have heard all that was said before. Raises Unavailable."""
-        try:
-            if self._connection is None:
-                self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
-                self._connection.execute(f"LISTEN {CHANGES_CHANNEL}")
-            for _ in self._connection.notifies(timeout=0):
-                pass
-        except psycopg.Error as error:
-            self._lost(error)
-
-    def wait(self, timeout_s: float) -> None:
-        """Return at the next word, or when time is up. Raises Unavailable."""
-        assert self._connection is not None, "listen() comes first"
-        try:
-            for _ in self._connection.notifies(timeout=timeout_s, stop_after=1):
-                pass
-        except psycopg.Error as error:
-            self._lost(error)
-
-    def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-    def _lost(self, error: psycopg.Error) -> None:
-        self.close()
-        raise Unavailable(f"the store does not answer: {error}") from error
+    return PostgresBell(database)

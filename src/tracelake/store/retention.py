@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import func, select
 
 from tracelake.model.errors import InvalidInput
+from tracelake.model.retention import DAYS_TAG, TRACES_TAG, read_limit
 from tracelake.store.database import Database, now_ms
 from tracelake.store.deletion import always
 from tracelake.store.operations import (
@@ -18,21 +19,9 @@ from tracelake.store.operations import (
 )
 from tracelake.store.schema import experiments, traces
 
-DAYS_TAG: Final = "tracelake.retention.days"
-TRACES_TAG: Final = "tracelake.retention.traces"
 _DAY_MS: Final = 86_400_000
-_MOST: Final = {DAYS_TAG: 36_500, TRACES_TAG: 10**12}
 
 _log = logging.getLogger(__name__)
-
-
-def read_limit(tag: str, text: str) -> int | None:
-    """The value of a retention tag; None, which keeps all, for 0. Raises InvalidInput."""
-    if not (text.isascii() and text.isdecimal()) or len(text) > 13 or int(text) > _MOST[tag]:
-        raise InvalidInput(
-            f"tag {tag} is {text!r}: it is a whole number up to {_MOST[tag]}, and 0 keeps all"
-        )
-    return int(text) or None
 
 
 class SqlRetention:
