@@ -116,7 +116,12 @@ class SpanWriter(Protocol):
         Idempotent on (trace id, span id): a span that comes again replaces itself. Spans may come
         in any order, late, or without a root. A trace stays in the experiment that it was first
         seen in. Raises NotFound for an experiment that does not exist, and then stores nothing.
+        It can be read when this returns; it is durable when `sync` has returned.
         """
+        ...
+
+    def sync(self) -> None:
+        """Wait until all that was written before is durable. Raises Unavailable."""
         ...
 
 

@@ -29,7 +29,7 @@ class SqlChanges:
                     break
                 rows.append(row)
             infos = infos_of(connection, rows, valid_only=False)
-            return [
+            changes = [
                 TraceChange(
                     seq=row.seq,
                     info=info,
@@ -38,6 +38,10 @@ class SqlChanges:
                 )
                 for row, info in zip(rows, infos, strict=True)
             ]
+        # Its number would be given out again if the machine failed before it is on disk, and who
+        # follows would pass over what is then stored under it.
+        self._database.sync()
+        return changes
 
     def last_seq(self) -> int:
         with self._database.read() as connection:

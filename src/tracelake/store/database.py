@@ -29,6 +29,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tracelake.model.deadline import Deadline, current_deadline
 from tracelake.model.errors import InvalidInput, Unavailable
 from tracelake.model.text import storable
+from tracelake.store.log import WriteAheadLog
 from tracelake.store.schema import counters
 from tracelake.store.turn import FileTurn
 
@@ -61,8 +62,11 @@ class Database:
         self.engine = _open_engine(url, pool_size)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._writer = threading.Lock()
-        path = self.engine.url.database
-        self._turn = FileTurn(Path(path)) if self.is_sqlite and path else None
+        self._turn: FileTurn | None = None
+        self._log: WriteAheadLog | None = None
+        if self.is_sqlite and self.engine.url.database:
+            file = Path(self.engine.url.database)
+            self._turn, self._log = FileTurn(file), WriteAheadLog(file)
         event.listen(self.engine, "before_cursor_execute", _check_deadline)
 
     @contextmanager
@@ -89,8 +93,9 @@ class Database:
                     yield connection
 
     @contextmanager
-    def write(self) -> Generator[Connection]:
-        """A transaction that is alone in writing; durable when the block has ended."""
+    def write(self, *, is_durable: bool = True) -> Generator[Connection]:
+        """A transaction that is alone in writing; durable when the block has ended, or, where it
+        need not be, when `sync` has returned."""
         with _translated(), self._writer, self._taken(), self.engine.connect() as pooled:
             connection = pooled.execution_options(**{_WRITE_OPTION: True})
             with connection.begin():
@@ -99,6 +104,13 @@ class Database:
                         text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_WRITER_LOCK}
                     )
                 yield connection
+        if is_durable:
+            self.sync()
+
+    def sync(self) -> None:
+        """Wait until all that can be read is on disk, whoever wrote it. Raises Unavailable."""
+        if self._log is not None:
+            self._log.sync()
 
     @contextmanager
     def _ending(self, connection: Connection, deadline: Deadline) -> Generator[None]:
@@ -136,6 +148,8 @@ class Database:
         self.engine.dispose()
         if self._turn is not None:
             self._turn.close()
+        if self._log is not None:
+            self._log.close()
 
     def _taken(self) -> AbstractContextManager[None]:
         return self._turn.taken() if self._turn is not None else nullcontext()
@@ -253,7 +267,9 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         # Before anything else is written: a file that has a page keeps what it was made with.
         "auto_vacuum=INCREMENTAL",
         "journal_mode=WAL",
-        "synchronous=FULL",  # a commit is on disk before the answer goes out
+        # A commit writes to the log; `Database.sync` waits for the disk when the turn to write is
+        # another's already.
+        "synchronous=NORMAL",
         "foreign_keys=ON",
         "wal_autocheckpoint=4000",
         "journal_size_limit=67108864",  # a log that a long read made grow is cut afterwards

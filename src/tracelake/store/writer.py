@@ -73,13 +73,16 @@ class SqlSpanWriter:
         # What can be done before the turn to write is not done in it: another process may wait.
         summaries = {item.trace_id: summarise(item.latest.values()) for item in incoming.values()}
         try:
-            with self._database.write() as connection:
+            with self._database.write(is_durable=False) as connection:
                 grown = self._store(connection, incoming, summaries)
         except IntegrityError as error:
             self._require_experiments({part.experiment_id for part in parts})
             raise error
         for item, running in grown:
             self._running.keep(item.trace_key, item.chunk_count, running)
+
+    def sync(self) -> None:
+        self._database.sync()
 
     def _require_experiments(self, wanted: set[int]) -> None:
         with self._database.read() as connection:

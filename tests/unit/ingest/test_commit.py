@@ -19,12 +19,20 @@ class Store:
         self.writes: list[set[bytes]] = []
         self.first = threading.Event()
         self._poison = poison
+        self.synced = 0
+        """How many writes the disk had when `sync` was last called."""
+        self.disk_error: Exception | None = None
 
     def write(self, parts: Sequence[TracePart]) -> None:
         self.first.wait(10)
         self.writes.append({part.trace_id for part in parts})
         if self._poison is not None and trace_id(13) in self.writes[-1]:
             raise self._poison
+
+    def sync(self) -> None:
+        self.synced = len(self.writes)
+        if self.disk_error is not None:
+            raise self.disk_error
 
 
 def trace_id(number: int) -> bytes:
@@ -98,3 +106,49 @@ def test_one_that_the_store_refuses_does_not_spoil_the_others(
     assert len(store.writes[1:]) == writes
     assert type(answers[12]) is type(answers[14]) is others
     assert isinstance(answers[13], TracelakeError)
+
+
+def test_who_waits_for_the_disk_is_not_answered_and_holds_up_no_writing() -> None:
+    disk, second = threading.Event(), threading.Event()
+
+    class SlowDisk(Store):
+        def write(self, parts: Sequence[TracePart]) -> None:
+            super().write(parts)
+            if len(self.writes) == 2:
+                second.set()
+
+        def sync(self) -> None:
+            super().sync()
+            disk.wait(10)
+
+    store = SlowDisk()
+    store.first.set()
+    answered: list[tuple[int, int]] = []
+    committer = GroupCommitter[int](
+        store, lambda group: answered.extend((each.asker, store.synced) for each in group)
+    )
+    committer.start()
+    committer.put(Request(1, decoding(1), 4 * 1024 * 1024))
+    committer.put(Request(2, decoding(2), 4 * 1024 * 1024))
+    assert second.wait(10)
+    assert not answered
+    disk.set()
+    committer.stop()
+    assert sorted(asker for asker, _ in answered) == [1, 2]
+    assert all(synced >= asker for asker, synced in answered), "each was on disk when answered"
+
+
+def test_what_the_disk_does_not_take_is_to_be_sent_again() -> None:
+    store = Store()
+    store.first.set()
+    store.disk_error = Unavailable("the disk fails")
+    answers: dict[int, Exception | None] = {}
+    committer = GroupCommitter[int](
+        store, lambda group: answers.update((each.asker, each.error) for each in group)
+    )
+    committer.start()
+    committer.put(Request(1, decoding(1), 10))
+    committer.put(Request(2, failing, 10))
+    committer.stop()
+    assert answers[1] is store.disk_error
+    assert isinstance(answers[2], InvalidInput)
