@@ -119,7 +119,10 @@ class Facts:
         terms: dict[tuple[str | None, ...], bytes] = {}
         for keys in _some(list(by_key)):
             query = select(*_SPAN).where(spans.c.trace_key.in_(keys))
-            rows = connection.execute(query).all()
+            # As the driver gives them: a Row of each took a third of the reading.
+            cursor = connection.execute(query).cursor
+            assert cursor is not None, "of a query that gives rows"
+            rows = cursor.fetchall()
             if not rows:
                 continue
             # By column: a statement of Python for each span is what most of the time went into.

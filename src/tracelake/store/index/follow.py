@@ -21,8 +21,8 @@ _ENOUGH_TRACES: Final = 1000
 """So many new traces are indexed at once; fewer wait a second for company."""
 _LONGEST_WAIT_S: Final = 1.0
 _AFTER_ERROR_S: Final = 2.0
-_BUSY_CHANGES_PER_S: Final = 300
-_REST: Final = 8.0
+_BUSY_CHANGES_PER_S: Final = 600
+_REST: Final = 16.0
 """While spans come faster than that, text takes one part of the time and leaves so many."""
 _MOST_SEGMENTS: Final = 96
 """Until there are more segments, to join them waits for a calmer moment as well."""
