@@ -61,6 +61,11 @@ class IngestProcesses:
         """What the least busy process has to answer; None while none is ready."""
         return min((seat.load[0] for seat in self._seats if seat.is_ready), default=None)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether none has anything to answer."""
+        return not any(seat.load[1] for seat in self._seats)
+
     async def accept(self, offer: Offer) -> Outcome:
         return await self._seat_for(len(offer.body)).accept(offer)
 
@@ -125,8 +130,8 @@ class _Seat:
         size_bytes = len(offer.body)
         self._pending_bytes += size_bytes
         try:
-            writer.write(pack_frame(offer_to_head(number, offer), size_bytes))
-            writer.write(offer.body)
+            # At once: written one after the other, each would wake the process.
+            writer.writelines((pack_frame(offer_to_head(number, offer), size_bytes), offer.body))
             return outcome_of(await answer)
         finally:
             self._waiting.pop(number, None)

@@ -12,7 +12,8 @@ _MANY_REQUESTS: Final = 8
 
 class SharedIngest:
     """Implements `Ingest`: by this process, until there is so much to do that another is started;
-    from then on by the others, which deal with one offer after the other, but for what is slow."""
+    from then on by the others, which deal with one offer after the other, but for what is slow and
+    for what comes when they have nothing to do."""
 
     def __init__(self, own: Ingest, others: IngestProcesses) -> None:
         self._own = own
@@ -35,7 +36,9 @@ class SharedIngest:
             is_much = least_bytes > MUCH_BYTES
         if is_much:
             self._others.add()
-        if least_bytes is not None and offer.is_quick:
+        # Where nothing waits, to pass it on takes longer than to deal with it.
+        is_calm = self._others.is_idle and not self._own_requests
+        if least_bytes is not None and offer.is_quick and not is_calm:
             try:
                 return await self._others.accept(offer)
             except NotQuick:

@@ -25,6 +25,7 @@ class Own:
 class Others:
     def __init__(self) -> None:
         self.least_bytes: int | None = None
+        self.is_idle = False
         self.added = 0
         self.error: Exception | None = None
         self.taken: list[int] = []
@@ -97,3 +98,15 @@ async def test_what_turns_out_to_be_slow_comes_back() -> None:
     assert await ingest.accept(bomb) is DONE
     assert (others.taken, own.taken) == ([1000], [1000])
     assert not bomb.is_quick
+
+
+async def test_where_nothing_waits_an_offer_is_not_passed_on() -> None:
+    own, others = Own(), Others()
+    others.least_bytes, others.is_idle = 0, True
+    ingest = SharedIngest(cast("Any", own), cast("Any", others))
+    first = asyncio.create_task(ingest.accept(offer(1000)))
+    await asyncio.sleep(0)
+    await ingest.accept(offer(2000))
+    assert (own.taken, others.taken) == ([1000], [2000])
+    own.go.set()
+    await first
