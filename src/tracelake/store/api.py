@@ -461,7 +461,8 @@ class Changes(Protocol):
 
         At most `max_traces`, and no more once `max_spans` spans are gathered (always at least one
         trace, whole). A trace that changes again is returned again later under its new number, so
-        reading from the last number seen until the list is empty sees every change.
+        reading from the last number seen until the list is empty sees every change. All of it is
+        durable.
         """
         ...
 
