@@ -2,7 +2,9 @@
 
 Every system gets the same bytes, traces of 10 spans and 28 KB, one a request and 50 a request, over
 1, 16 and 64 connections. A trace counts when it is in the system's database after the run, and the
-time runs until the last one is; some of them are read back whole through the system's own API.
+time runs until the last one is; some of them are read back whole through the system's own API. What
+bars are set for runs several times, and the best run counts, for every system: others on the same
+machine take from a run, and none of them adds to it.
 """
 
 import argparse
@@ -12,8 +14,8 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +35,7 @@ _PATIENCE_S: Final = 120.0
 """For a system to store what it has acknowledged; what it stores later is not counted."""
 _READ_BACK: Final = 20
 _BARRED: Final = 16
+"""Connections of the runs that the bars are about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Cell:
     """Until the last trace was counted."""
     unreadable: int
     peak_bytes: int
+    other_rates: tuple[float, ...] = ()
+    """Of runs like it that were slower."""
 
     @property
     def rate(self) -> float:
@@ -82,6 +87,7 @@ def main() -> int:
     parser.add_argument("--connections", nargs="+", type=int, default=[1, 16, 64])
     parser.add_argument("--per-request", nargs="+", type=int, default=[1, 50])
     parser.add_argument("--seconds", type=float, default=10.0, help="of sending, for each run")
+    parser.add_argument("--runs", type=int, default=3, help="of what the bars are about")
     arguments = parser.parse_args()
     arguments.stores.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="ingest-", dir=arguments.stores.resolve()))
@@ -120,8 +126,13 @@ def measure(
         empty_bytes = system.disk_bytes()
         warm = _send(system, source, _bodies(source, 0), _WARM_CONNECTIONS, system.warm_seconds)
         system.wait_counted(warm.acknowledged, _PATIENCE_S)
-        for worker, number in enumerate(arguments.connections, 1):
-            cells.append(run_cell(system, name, source, worker, number, arguments.seconds))
+        workers = count(1)
+        for number in arguments.connections:
+            runs = [
+                run_cell(system, name, source, next(workers), number, arguments.seconds)
+                for _ in range(arguments.runs if number == _BARRED else 1)
+            ]
+            cells.append(best_of(runs))
         lag = system.index_lag() if isinstance(system, Tracelake) else 0.0
         began = time.monotonic()
         system.settle()
@@ -135,6 +146,16 @@ def measure(
     return cells, store
 
 
+def best_of(runs: Sequence[Cell]) -> Cell:
+    best, *others = sorted(runs, key=lambda cell: cell.rate, reverse=True)
+    return replace(
+        best,
+        unreadable=sum(cell.unreadable for cell in runs),
+        peak_bytes=max(cell.peak_bytes for cell in runs),
+        other_rates=tuple(cell.rate for cell in others),
+    )
+
+
 def run_cell(
     system: System, name: str, source: TraceSource, worker: int, connections: int, seconds: float
 ) -> Cell:
@@ -143,7 +164,7 @@ def run_cell(
     bodies = _bodies(source, worker)
     began = time.monotonic()
     load = _send(system, source, bodies, connections, seconds, peak)
-    count, last = system.wait_counted(before + load.acknowledged, _PATIENCE_S)
+    counted, last = system.wait_counted(before + load.acknowledged, _PATIENCE_S)
     # A system that had everything when it was first asked was done with its last answer.
     trailing = last - began if last > began + load.elapsed_s + 0.1 else load.elapsed_s
     peak.append(system.memory_bytes())
@@ -152,7 +173,7 @@ def run_cell(
         not system.is_readable(trace_id, SPANS) for trace_id in sample_ids(source, worker, sent)
     )
     return Cell(
-        name, source.traces_per_request, connections, load, count - before, trailing,
+        name, source.traces_per_request, connections, load, counted - before, trailing,
         unreadable, max(peak),
     )  # fmt: skip
 
@@ -205,8 +226,8 @@ def tell(
     )
     report.table(
         (
-            "a request", "system", "connections", "traces/s", "p50 ms", "p99 ms", "stored",
-            "acknowledged", "refused", "not read back", "peak MB", "generator",
+            "a request", "system", "connections", "traces/s", "other runs", "p50 ms", "p99 ms",
+            "stored", "acknowledged", "refused", "not read back", "peak MB", "generator",
         ),
         [_row(cell) for cell in cells],
         f"{SPANS} spans and {TRACE_BYTES} bytes a trace.",
@@ -248,6 +269,7 @@ def _row(cell: Cell) -> tuple[str, ...]:
         refused += f" unanswered:{cell.load.unanswered}"
     return (
         str(cell.per_request), cell.system, str(cell.connections), f"{cell.rate:.0f}",
+        " ".join(f"{rate:.0f}" for rate in cell.other_rates),
         f"{cell.load.percentile_ms(0.5):.1f}", f"{cell.load.percentile_ms(0.99):.1f}",
         str(cell.stored), str(cell.load.acknowledged), refused, str(cell.unreadable),
         f"{cell.peak_bytes / 1e6:.0f}", f"{cell.load.cpu_s / cell.load.elapsed_s:.0%} of a core",

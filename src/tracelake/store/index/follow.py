@@ -121,7 +121,8 @@ def _follow_facts(indexer: Indexer, ended: threading.Event) -> None:
         lag = indexer.lag(FACTS)
         if lag >= _ENOUGH_TRACES or (lag and time.monotonic() - last >= _LONGEST_WAIT_S):
             while indexer.index_facts() and not ended.is_set():
-                pass
+                if indexer.lag(FACTS) < _ENOUGH_TRACES:
+                    break  # the few that came meanwhile wait for company
             last = time.monotonic()
         least = _MOST_SEGMENTS if pace.is_busy() else 0
         while not ended.is_set() and indexer.merge(FACTS, at_least=least):
@@ -134,20 +135,21 @@ def _follow_facts(indexer: Indexer, ended: threading.Event) -> None:
 
 def _follow_text(indexer: Indexer, ended: threading.Event) -> None:
     last = cleaned = 0.0
+    rest = Rest(indexer.last_seq, ended)
     while not ended.wait(_WAIT_S):
-        began_s, seq = time.monotonic(), indexer.last_seq()
+        began_s = rest.begin()
         lag = indexer.lag(TEXT)
         is_due = lag >= _ENOUGH_TRACES or (lag > 0 and began_s - last >= _LONGEST_WAIT_S)
         # A backlog of hours must not end in a thousand segments, each of which a search asks.
         if not indexer.merge(TEXT, at_least=_MOST_SEGMENTS if is_due else 0):
             if is_due:
-                indexer.index_text()
+                indexer.index_text(rest.take)
                 last = time.monotonic()
             else:
                 if began_s - cleaned >= _CLEAN_EVERY_S and not indexer.clean(TEXT):
                     cleaned = time.monotonic()
                 continue
-        _rest(indexer, ended, began_s, seq)
+        rest.take()
 
 
 class _Pace:
@@ -168,15 +170,29 @@ class _Pace:
         return self._is_busy
 
 
-def _rest(indexer: Indexer, ended: threading.Event, began_s: float, seq: int) -> None:
-    """Leave the machine to ingest while spans pour in: text is the one work that can wait.
+class Rest:
+    """Leaves the machine to ingest while spans pour in: text is the one work that can wait."""
 
-    The work that is rested from began at `began_s`, when `seq` was the latest change.
-    """
-    now_s = time.monotonic()
-    until_s = now_s + _REST * (now_s - began_s)
-    while now_s < until_s:
-        latest = indexer.last_seq()
-        if latest - seq < _BUSY_CHANGES_PER_S * (now_s - began_s) or ended.wait(1.0):
-            return
-        began_s, seq, now_s = now_s, latest, time.monotonic()
+    def __init__(self, last_seq: Callable[[], int], ended: threading.Event) -> None:
+        self._last_seq = last_seq
+        self._ended = ended
+        self._began_s, self._seq = 0.0, 0
+
+    def begin(self) -> float:
+        """The work that will be rested from begins; when, by the monotonic clock."""
+        self._began_s, self._seq = time.monotonic(), self._last_seq()
+        return self._began_s
+
+    def take(self) -> None:
+        """Rest from what was done since `begin` or the last rest, while changes come fast."""
+        now_s = time.monotonic()
+        until_s = now_s + _REST * (now_s - self._began_s)
+        while self._is_busy(now_s) and now_s < until_s and not self._ended.is_set():
+            self.begin()
+            self._ended.wait(min(until_s - now_s, 1.0))
+            now_s = time.monotonic()
+        self.begin()
+
+    def _is_busy(self, now_s: float) -> bool:
+        came = self._last_seq() - self._seq
+        return came >= _BUSY_CHANGES_PER_S * (now_s - self._began_s)

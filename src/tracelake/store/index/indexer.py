@@ -1,6 +1,6 @@
 """Brings both indexes up to date: one small step at a time, so that the caller may stop between.
 
-One process does this for a database, the holder of the lease; see `server/background.py`.
+One process does this for a database, the holder of the lease; see `follow.py`.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,6 +21,7 @@ from tracelake.store.schema import counters, index_columns, index_segments, stal
 
 _FACTS_A_STEP: Final = 1024
 _TEXTS_A_STEP: Final = 1024
+_TEXTS_AT_ONCE: Final = 128
 
 
 class _Gathered(Protocol):
@@ -61,20 +62,26 @@ class Indexer:
         self._forget_unindexed(view.facts_seq, last, {row.seq for row in rows})
         return is_full
 
-    def index_text(self) -> bool:
-        """Index the text of the next traces; whether there may be more."""
+    def index_text(self, between: Callable[[], None] = lambda: None) -> bool:
+        """Index the text of the next traces; whether there may be more.
+
+        Some are read, then some more; `between` them the caller may rest, in no transaction.
+        """
         with self._database.read() as connection:
-            view = IndexView(connection, ColumnCache())
-            if view.facts_seq <= view.text_seq:
-                return False
-            rows = changed_texts(connection, view.text_seq, _TEXTS_A_STEP)
             # Never ahead of the facts: a search looks for text among what they have found.
-            rows = [row for row in rows if row.seq <= view.facts_seq]
-            is_full = len(rows) == _TEXTS_A_STEP
-            last = rows[-1].seq if is_full else view.facts_seq
-            texts = Texts(connection, rows)
-        self._publish(TEXT, view.text_seq + 1, last, texts)
-        return is_full
+            until = _counter(connection, "indexed_facts")
+            last = after = _counter(connection, "indexed_text")
+        texts = Texts()
+        while last < until and len(texts) < _TEXTS_A_STEP:
+            if len(texts):
+                between()
+            with self._database.read() as connection:
+                rows = changed_texts(connection, last, _TEXTS_AT_ONCE, until)
+                texts.add(connection, rows)
+            last = rows[-1].seq if len(rows) == _TEXTS_AT_ONCE else until
+        if last > after:
+            self._publish(TEXT, after + 1, last, texts)
+        return last < until
 
     def merge(self, name: str, *, at_least: int = 0) -> bool:
         """Join some segments of an index, if there are too many, and more than `at_least`; whether

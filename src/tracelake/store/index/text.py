@@ -24,7 +24,6 @@ from tracelake.store.rows import AnyRow
 from tracelake.store.schema import CHUNK_BITS, spans, traces
 
 TEXT: Final = "text"
-_LOOK_UP: Final = 100
 _LONG_TEXT: Final = 400
 _WORDS_OF_MESSAGES: Final = (b"messages", b"role")
 """Keys that reading indexed messages and message events adds."""
@@ -45,11 +44,13 @@ _REWRITTEN: Final = tuple(
 )
 
 
-def changed_texts(connection: Connection, after_seq: int, limit: int) -> Sequence[AnyRow]:
-    """Trace key, number and count of chunks of the next versions after a number."""
+def changed_texts(
+    connection: Connection, after_seq: int, limit: int, last_seq: int
+) -> Sequence[AnyRow]:
+    """Trace key, number and count of chunks of the next versions after a number, to another."""
     query = (
         select(traces.c.trace_key, traces.c.seq, traces.c.chunk_count)
-        .where(traces.c.seq > after_seq)
+        .where(traces.c.seq > after_seq, traces.c.seq <= last_seq)
         .order_by(traces.c.seq)
         .limit(limit)
     )
@@ -57,25 +58,31 @@ def changed_texts(connection: Connection, after_seq: int, limit: int) -> Sequenc
 
 
 class Texts:
-    """Gathers the words of some traces, by position."""
+    """Gathers the words of traces, by position."""
 
-    def __init__(self, connection: Connection, rows: Sequence[AnyRow]) -> None:
+    def __init__(self) -> None:
         self._positions: dict[bytes, list[int]] = defaultdict(list)
         self._long: list[int] = []
-        self._seqs = np.array([row.seq for row in rows], dtype=np.int64)
-        for at in range(0, len(rows), _LOOK_UP):
-            some = rows[at : at + _LOOK_UP]
-            by_key = {row.trace_key: TraceWords() for row in some}
-            for key, *heads in _heads(connection, list(by_key)):
-                for head in heads:
-                    if head is not None:
-                        by_key[key].add_text(head)
-            for key, data in _payloads(connection, some):
-                by_key[key].add(data)
-            for position, row in enumerate(some, at):
-                words = by_key.pop(row.trace_key)
-                words.add_rewritten_numbers()
-                self._add(position, words.found)
+        self._seqs: list[int] = []
+
+    def __len__(self) -> int:
+        """How many traces."""
+        return len(self._seqs)
+
+    def add(self, connection: Connection, rows: Sequence[AnyRow]) -> None:
+        """The next traces, by number; they are in memory together."""
+        by_key = {row.trace_key: TraceWords() for row in rows}
+        for key, *heads in _heads(connection, list(by_key)):
+            for head in heads:
+                if head is not None:
+                    by_key[key].add_text(head)
+        for key, data in _payloads(connection, rows):
+            by_key[key].add(data)
+        for row in rows:
+            words = by_key.pop(row.trace_key)
+            words.add_rewritten_numbers()
+            self._add(len(self._seqs), words.found)
+            self._seqs.append(row.seq)
 
     def postings(self) -> Iterator[Posting]:
         if self._long:
@@ -84,7 +91,7 @@ class Texts:
             yield word_term(word), self._positions[word]
 
     def seqs(self) -> Column:
-        return self._seqs
+        return np.array(self._seqs, dtype=np.int64)
 
     def columns(self) -> Iterator[NamedColumn]:
         return iter(())
