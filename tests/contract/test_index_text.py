@@ -1,11 +1,21 @@
-"""Text is read some traces at a time; what changes meanwhile is found all the same."""
+"""Text is read some traces at a time: what changes meanwhile is found all the same, and of two
+processes that index the same, one is refused."""
+
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from tests.spans import make_span, public_id, write
-from tracelake.store.index.facts import FACTS
+from tracelake.model.errors import Conflict
+from tracelake.store.api import FacetQuery
+from tracelake.store.index.facts import FACTS, Facts
+from tracelake.store.index.indexer import Indexer
+from tracelake.store.index.merge import merged
 from tracelake.store.index.text import TEXT
 from tracelake.store.open import Store
+from tracelake.store.schema import index_blocks, index_segments
 
 TRACES = 20
 
@@ -62,3 +72,57 @@ def test_a_step_ends_where_it_is_full(store: Store, monkeypatch: pytest.MonkeyPa
         lags.append(store.indexer.lag(TEXT))
     assert lags == [12, 4]
     assert store.indexer.lag(TEXT) == 0
+
+
+def test_who_stood_still_while_another_indexed_is_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(1, TRACES + 1):
+        write(store, make_span(n, 1, name=f"word{n} common"))
+        if n % 2 == 0:
+            store.indexer.index_facts()
+    other = Indexer(store.database)
+
+    def overtake() -> None:
+        while other.index_text():
+            pass
+
+    with pytest.raises(Conflict):
+        store.indexer.index_text(overtake)
+    assert segments(store, TEXT) == 1
+    monkeypatch.setattr("tracelake.store.index.indexer.Facts", overtaking(other.index_facts, Facts))
+    write(store, make_span(TRACES, 1, name="common again"))
+    with pytest.raises(Conflict):
+        store.indexer.index_facts()
+    monkeypatch.setattr(
+        "tracelake.store.index.indexer.merged", overtaking(lambda: other.merge(FACTS), merged)
+    )
+    before = segments(store, FACTS)
+    with pytest.raises(Conflict):
+        store.indexer.merge(FACTS)
+    assert segments(store, FACTS) < before
+    assert len(found(store, "common")) == TRACES
+    assert store.facets.count(FacetQuery()).count == TRACES
+    store.indexer.sweep()
+    with store.database.read() as connection:
+        kept = set(connection.scalars(select(index_blocks.c.segment_id)))
+        assert kept == set(connection.scalars(select(index_segments.c.segment_id)))
+
+
+def overtaking(other: Callable[[], object], work: Callable[..., Any]) -> Callable[..., Any]:
+    """The work, before which, once, another process does the same."""
+    calls: list[None] = []
+
+    def overtaken(*arguments: Any) -> Any:
+        if not calls:
+            calls.append(None)
+            other()
+        return work(*arguments)
+
+    return overtaken
+
+
+def segments(store: Store, name: str) -> int:
+    query = select(func.count()).where(index_segments.c.index_name == name)
+    with store.database.read() as connection:
+        return connection.execute(query).scalar_one()

@@ -6,15 +6,15 @@ One process does this for a database, the holder of the lease; see `follow.py`.
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import delete, select, update
 
-from tracelake.store.database import Database
+from tracelake.store.database import Database, last_seq
 from tracelake.store.index.blocks import Posting
 from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.columns import Column, NamedColumn, pack_columns
 from tracelake.store.index.facts import FACTS, Facts, changed_traces
 from tracelake.store.index.merge import due, merged, worn
-from tracelake.store.index.segments import NewSegment, SegmentWriter, advance
+from tracelake.store.index.segments import NewSegment, SegmentWriter, advance, indexed
 from tracelake.store.index.text import TEXT, Texts, changed_texts
 from tracelake.store.index.view import IndexView, Segment
 from tracelake.store.schema import counters, index_columns, index_segments, stale_versions
@@ -40,18 +40,18 @@ class Indexer:
     def lag(self, name: str) -> int:
         """How many changes the index of this name does not know yet."""
         with self._database.read() as connection:
-            return _counter(connection, "sequence") - _counter(connection, f"indexed_{name}")
+            return last_seq(connection) - indexed(connection, name)
 
     def last_seq(self) -> int:
         """The number of the latest change."""
         with self._database.read() as connection:
-            return _counter(connection, "sequence")
+            return last_seq(connection)
 
     def index_facts(self) -> bool:
         """Index the next traces by their facts; whether there may be more."""
         with self._database.read() as connection:
             view = IndexView(connection, ColumnCache())
-            last = _counter(connection, "sequence")
+            last = last_seq(connection)
             if last <= view.facts_seq:
                 return False
             rows = changed_traces(connection, view.facts_seq, _FACTS_A_STEP)
@@ -69,8 +69,8 @@ class Indexer:
         """
         with self._database.read() as connection:
             # Never ahead of the facts: a search looks for text among what they have found.
-            until = _counter(connection, "indexed_facts")
-            last = after = _counter(connection, "indexed_text")
+            until = indexed(connection, FACTS)
+            last = after = indexed(connection, TEXT)
         texts = Texts()
         while last < until and len(texts) < _TEXTS_A_STEP:
             if len(texts):
@@ -155,7 +155,3 @@ class Indexer:
                 connection.execute(
                     delete(stale_versions).where(stale_versions.c.seq.in_(numbers[at : at + 500]))
                 )
-
-
-def _counter(connection: Connection, name: str) -> int:
-    return connection.execute(select(counters.c.value).where(counters.c.name == name)).scalar_one()

@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, func, select, update
 
+from tracelake.model.errors import Conflict
 from tracelake.store.bulk import BulkInsert, Row
 from tracelake.store.database import Database, next_numbers
 from tracelake.store.index.blocks import BLOCK_BYTES, Posting, pack_blocks
@@ -51,7 +52,11 @@ class SegmentWriter:
         self._blocks = BulkInsert(database, index_blocks)
 
     def write(self, new: NewSegment) -> int:
-        """Store a segment and publish it; its id. `indexed_<name>` moves up to its last change."""
+        """Store a segment and publish it; its id. `indexed_<name>` moves up to its last change.
+
+        Raises Conflict where another process has indexed or joined the same meanwhile, as it may
+        when this one stood still for longer than its lease; then nothing of it is seen.
+        """
         with self._database.write() as connection:
             segment_id = next_numbers(connection, SEGMENT_NUMBERS, 1)
         words = bytearray()
@@ -82,12 +87,17 @@ class SegmentWriter:
         self, connection: Connection, segment_id: int, new: NewSegment, contents: dict[str, bytes]
     ) -> None:
         if new.replaces:
-            connection.execute(
+            gone = connection.execute(
                 delete(index_segments).where(index_segments.c.segment_id.in_(new.replaces))
             )
+            is_next = gone.rowcount == len(new.replaces)
             connection.execute(
                 delete(index_columns).where(index_columns.c.segment_id.in_(new.replaces))
             )
+        else:
+            is_next = indexed(connection, new.index_name) == new.first_seq - 1
+        if not is_next:
+            raise Conflict("another process has indexed the same meanwhile")
         advance(connection, new.index_name, new.last_seq)
         if not contents:
             return
@@ -141,6 +151,12 @@ def _contents(new: NewSegment, words: bytearray) -> dict[str, bytes]:
     if words:
         contents["words"] = pack_words(words)
     return contents
+
+
+def indexed(connection: Connection, index_name: str) -> int:
+    """The last change that an index knows."""
+    query = select(counters.c.value).where(counters.c.name == f"indexed_{index_name}")
+    return connection.execute(query).scalar_one()
 
 
 def advance(connection: Connection, index_name: str, seq: int) -> None:
