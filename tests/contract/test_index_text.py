@@ -1,7 +1,7 @@
 """Text is read some traces at a time: what changes meanwhile is found all the same, and of two
 processes that index the same, one is refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +10,9 @@ from sqlalchemy import func, select
 from tests.spans import make_span, public_id, write
 from tracelake.model.errors import Conflict
 from tracelake.store.api import FacetQuery
+from tracelake.store.index.blocks import pack_blocks
 from tracelake.store.index.facts import FACTS, Facts
+from tracelake.store.index.follow import catch_up
 from tracelake.store.index.indexer import Indexer
 from tracelake.store.index.merge import merged
 from tracelake.store.index.text import TEXT
@@ -107,6 +109,39 @@ def test_who_stood_still_while_another_indexed_is_refused(
     with store.database.read() as connection:
         kept = set(connection.scalars(select(index_blocks.c.segment_id)))
         assert kept == set(connection.scalars(select(index_segments.c.segment_id)))
+
+
+def test_what_another_sweeps_while_it_is_written_is_not_seen(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tracelake.store.index.segments.BLOCK_BYTES", 1)
+    monkeypatch.setattr("tracelake.store.index.segments._BLOCKS_A_TRANSACTION", 1)
+    for n in range(1, TRACES + 1):
+        write(store, make_span(n, 1, name=f"word{n} common"))
+    other = Indexer(store.database)
+
+    def swept(*arguments: Any) -> Iterator[Any]:
+        for number, block in enumerate(pack_blocks(*arguments)):
+            if number == 3:
+                other.sweep()
+            yield block
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tracelake.store.index.segments.pack_blocks", swept)
+        with pytest.raises(Conflict):
+            store.indexer.index_facts()
+    assert segments(store, FACTS) == 0
+    store.indexer.sweep()
+    catch_up(store.indexer)
+    everything = f"SELECT segment_id FROM {index_segments.name}"
+    monkeypatch.setattr(
+        "tracelake.store.index.segments._unseen_segments",
+        lambda connection: [row[0] for row in connection.exec_driver_sql(everything)],
+    )
+    other.sweep()
+    for n in range(1, TRACES + 1):
+        assert found(store, f"word{n} ") == {public_id(n)}
+    assert len(found(store, "common")) == TRACES
 
 
 def overtaking(other: Callable[[], object], work: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,6 +1,8 @@
 """Segments into the store: written invisible and in small transactions, then published in one.
 
-Only the holder of the index lease writes. What a crash leaves behind is swept by the next one.
+Only the holder of the index lease writes, and what a crash leaves behind is swept by the next one.
+One that stood still for longer than its lease may go on beside the next: so a segment is published
+only where nobody has indexed the same or swept its blocks, and no block of a visible one is swept.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -54,20 +56,24 @@ class SegmentWriter:
     def write(self, new: NewSegment) -> int:
         """Store a segment and publish it; its id. `indexed_<name>` moves up to its last change.
 
-        Raises Conflict where another process has indexed or joined the same meanwhile, as it may
-        when this one stood still for longer than its lease; then nothing of it is seen.
+        Raises Conflict where another process has indexed or joined the same meanwhile, or swept
+        it; then nothing of it is seen.
         """
         with self._database.write() as connection:
             segment_id = next_numbers(connection, SEGMENT_NUMBERS, 1)
         words = bytearray()
         blocks = pack_blocks(_noting_words(new.postings, words), BLOCK_BYTES)
         rows: Iterator[Row] = ((segment_id, *block) for block in blocks)
+        first_block: Row | None = None
         while some := list(islice(rows, _BLOCKS_A_TRANSACTION)):
+            first_block = first_block or some[0]
             with self._database.write() as connection:
                 self._blocks.execute(connection, some)
         # Before the transaction: ingest need not wait until they are compressed.
         contents = _contents(new, words) if new.doc_count else {}
         with self._database.write() as connection:
+            if first_block is not None and not _is_there(connection, first_block):
+                raise Conflict("another process has swept this segment")
             self._publish(connection, segment_id, new, contents)
         return segment_id
 
@@ -127,6 +133,9 @@ class SegmentWriter:
             .limit(_BLOCKS_A_TRANSACTION)
         )
         with self._database.write() as connection:
+            seen = select(index_segments.c.segment_id)
+            if connection.scalar(seen.where(index_segments.c.segment_id == segment_id)):
+                return False
             last = connection.execute(select(func.max(some.subquery().c.last_term))).scalar()
             if last is None:
                 return False
@@ -151,6 +160,15 @@ def _contents(new: NewSegment, words: bytearray) -> dict[str, bytes]:
     if words:
         contents["words"] = pack_words(words)
     return contents
+
+
+def _is_there(connection: Connection, block: Row) -> bool:
+    """Whether a block was not swept. The first of a segment goes first."""
+    segment_id, last_term, _ = block
+    query = select(index_blocks.c.segment_id).where(
+        index_blocks.c.segment_id == segment_id, index_blocks.c.last_term == last_term
+    )
+    return connection.scalar(query) is not None
 
 
 def indexed(connection: Connection, index_name: str) -> int:
