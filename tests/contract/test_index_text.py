@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from tests.spans import make_span, public_id, write
 from tracelake.model.errors import Conflict
@@ -133,15 +133,15 @@ def test_what_another_sweeps_while_it_is_written_is_not_seen(
     assert segments(store, FACTS) == 0
     store.indexer.sweep()
     catch_up(store.indexer)
-    everything = f"SELECT segment_id FROM {index_segments.name}"
-    monkeypatch.setattr(
-        "tracelake.store.index.segments._unseen_segments",
-        lambda connection: [row[0] for row in connection.exec_driver_sql(everything)],
-    )
+    monkeypatch.setattr("tracelake.store.index.segments._unseen_segments", every_segment)
     other.sweep()
     for n in range(1, TRACES + 1):
         assert found(store, f"word{n} ") == {public_id(n)}
     assert len(found(store, "common")) == TRACES
+
+
+def every_segment(connection: Connection) -> list[int]:
+    return list(connection.scalars(select(index_segments.c.segment_id)))
 
 
 def overtaking(other: Callable[[], object], work: Callable[..., Any]) -> Callable[..., Any]:
