@@ -43,9 +43,9 @@ CHANGES_CHANNEL = "tracelake_changes"
 _WRITE_OPTION = "tracelake_write"
 _DEADLINE_OPTION = "tracelake_deadline"
 _STEPS = 10_000
+"""SQLite asks so often, in steps of its machine, whether to go on: about every half millisecond."""
 _CACHED_STATEMENTS: Final = 512
 """Of each connection to SQLite: the inserts of ingest alone come in 120 sizes."""
-"""SQLite asks so often, in steps of its machine, whether to go on: about every half millisecond."""
 _POSTGRES_WRITER_LOCK = 0x7472_6163_656C_616B
 """Key of the advisory lock of the one writer: the letters "tracelak"."""
 
