@@ -4,6 +4,7 @@ import itertools
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -299,6 +300,29 @@ def test_feedback_by_model(filled: Store) -> None:
             wanted[known["model"]] = wanted.get(known["model"], 0) + 1
     told = {p.dimensions["model"]: p.values["COUNT"] for p in filled.analytics.query_metric(query)}
     assert told == wanted
+
+
+def test_a_sum_may_be_longer_than_64_bits_of_nanoseconds(filled: Store) -> None:
+    """Spans of broken clocks must not turn the latency of all others into nonsense."""
+    absurd_ns = 2**63 - 1 - START_NS - 10**9
+    for n in (1, 2, 4):
+        spans = [make_span(n, m, 1, name="absurd") for m in range(10, 15)]
+        for span in spans:
+            span.end_time_unix_nano = span.start_time_unix_nano + absurd_ns
+        write(filled, *spans)
+    wanted = pytest.approx(absurd_ns / 1e6 * 15)
+    for is_indexed in (False, True):
+        if is_indexed:
+            catch_up(filled.indexer)
+        for bucket_seconds in (None, 3600):
+            by_name = MetricQuery("span_latency", ("SUM",), ("span_name",))
+            query = replace(by_name, bucket_seconds=bucket_seconds)
+            points = filled.analytics.query_metric(query)
+            sums = [p.values["SUM"] for p in points if p.dimensions["span_name"] == "absurd"]
+            assert sum(sums) == wanted, (is_indexed, bucket_seconds)
+            others = [p.values["SUM"] for p in points if p.dimensions["span_name"] == "chat"]
+            assert others
+            assert all(0 <= each < 1e9 for each in others)
 
 
 def test_what_a_trace_took_is_not_told_of_each_of_its_models(filled: Store) -> None:

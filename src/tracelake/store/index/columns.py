@@ -70,3 +70,12 @@ def pack_words(lines: bytes | bytearray) -> bytes:
 def unpack_words(stored: bytes) -> bytes:
     """The lines, as one text to search."""
     return zstandard.ZstdDecompressor().decompress(stored)
+
+
+def sum_fits(values: Column) -> bool:
+    """Whether 64 bits hold any sum of some of these whole numbers: a year of many long spans, or a
+    single one with an end in the far future, comes to more nanoseconds."""
+    if not len(values):
+        return True
+    largest = max(abs(int(values.max())), abs(int(values.min())))
+    return largest * len(values) < 2**63

@@ -15,6 +15,7 @@ from tracelake.store.index.columns import (
     Column,
     NamedColumn,
     doubles,
+    sum_fits,
     whole_numbers,
 )
 from tracelake.store.rows import AnyRow
@@ -120,9 +121,11 @@ def _sums(values: Column, first: Column) -> tuple[Column, Column, Column, Column
     is_there = ~np.isnan(values) if values.dtype.kind == "f" else values != NO_NUMBER
     zero = values.dtype.type(0)
     top = np.finfo(np.float64).max if values.dtype.kind == "f" else np.iinfo(np.int64).max
+    there = np.where(is_there, values, zero)
+    fits = there.dtype.kind == "f" or sum_fits(there)
     return (
         np.add.reduceat(is_there.astype(np.int64), first),
-        np.add.reduceat(np.where(is_there, values, zero), first),
+        np.add.reduceat(there if fits else there.astype(np.float64), first),
         np.minimum.reduceat(np.where(is_there, values, top), first),
-        np.maximum.reduceat(np.where(is_there, values, zero), first),
+        np.maximum.reduceat(there, first),
     )

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tracelake.store.index.columns import sum_fits
 from tracelake.store.metrics.spec import Spec
 
 Ints = NDArray[np.int64]
@@ -200,7 +201,7 @@ def _distinct(columns: Sequence[Ints], first_step: int) -> tuple[Ints, Ints]:
 def _sum(of_row: Ints, weights: Numbers | None, size: int) -> Numbers:
     if weights is None:
         return np.bincount(of_row, minlength=size)
-    if weights.dtype.kind == "f":
+    if weights.dtype.kind == "f" or not sum_fits(weights):
         return np.bincount(of_row, weights=weights, minlength=size)
     found = np.zeros(size, dtype=np.int64)
     # bincount adds in doubles, which are not exact for nanoseconds of many spans.
