@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tracelake.model.errors import Unavailable
+from tracelake.model.errors import InvalidInput, Unavailable
 from tracelake.store.database import Database
+from tracelake.store.open import open_store
 
 
 def test_a_server_that_is_not_there_is_unavailable() -> None:
@@ -28,6 +29,33 @@ def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
             pass
     finally:
         database.close()
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "tracelake.db"
+    file.write_text("a text, and long enough to be taken for a database" * 100)
+    with pytest.raises(InvalidInput, match="restore FILE --force"):
+        open_store(f"sqlite:///{file}")
+
+
+def test_a_new_connection_reads_while_another_writes(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'tracelake.db'}"
+    store, other = open_store(url), Database(url)
+    read = threading.Event()
+
+    def begin() -> None:
+        with other.read():
+            read.set()
+
+    try:
+        with store.database.write():
+            reader = threading.Thread(target=begin)
+            reader.start()
+            assert read.wait(20)
+        reader.join()
+    finally:
+        other.close()
+        store.close()
 
 
 _HOLDER = """

@@ -71,6 +71,8 @@ def test_backup_under_load_and_restore_elsewhere(tmp_path: Path) -> None:
         made = tracelake("backup", file, "--home", home)
         during = len(load.acknowledged) - len(before)
         refused = tracelake("restore", file, "--home", home, "--force")
+        url = f"sqlite:///{home / 'tracelake.db'}"
+        around = tracelake("restore", file, "--home", other, "--store-url", url, "--force")
     finally:
         load.end()
         server.process.terminate()
@@ -79,6 +81,7 @@ def test_backup_under_load_and_restore_elsewhere(tmp_path: Path) -> None:
     assert "traces" in made.stdout
     assert during > 0, "ingest stood still"
     assert (refused.returncode, "another server" in refused.stderr) == (1, True)
+    assert (around.returncode, "a server uses" in around.stderr) == (1, True)
     assert tracelake("backup", file, "--home", home).returncode == 1, "it overwrites"
 
     restored = tracelake("restore", file, "--home", other)

@@ -16,9 +16,13 @@ def prepare_home(home: Path) -> None:
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidInput(
-            f"home {home}: {error.strerror}. Name another folder with --home or TRACELAKE_HOME."
-        ) from error
+        raise _refused(home, error) from error
+
+
+def _refused(home: Path, error: OSError) -> InvalidInput:
+    return InvalidInput(
+        f"home {home}: {error.strerror}. Name another folder with --home or TRACELAKE_HOME."
+    )
 
 
 @contextmanager
@@ -28,7 +32,11 @@ def hold_home(home: Path) -> Generator[None]:
     Raises Conflict, naming the process, while another server has it.
     """
     prepare_home(home)
-    with (home / _LOCK).open("a+", encoding="ascii") as lock:
+    try:
+        opened = (home / _LOCK).open("a+", encoding="ascii")
+    except OSError as error:
+        raise _refused(home, error) from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

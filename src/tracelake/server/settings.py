@@ -49,7 +49,7 @@ SETTINGS: Final = (
         "TRACELAKE_STORE_URL",
         str,
         "",
-        "Hot store: sqlite:////path/file.db or postgresql://user@host/db. "
+        "Hot store: sqlite:////path/file.db or postgresql://user@host/db (version 15 or later). "
         "Empty: tracelake.db in the home folder.",
     ),
     Setting(

@@ -8,12 +8,13 @@ anew; VACUUM INTO would do as well, and rebuild every index on the way.
 import os
 import sqlite3
 import time
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tracelake.model.errors import AlreadyExists, InvalidInput, NotFound, Unavailable
+from tracelake.model.errors import AlreadyExists, Conflict, InvalidInput, NotFound, Unavailable
 from tracelake.store.database import Database
 from tracelake.store.migrate import upgrade
 
@@ -82,10 +83,11 @@ def check_backup(file: Path) -> Backup:
 
 
 def restore(file: Path, store: Path, *, overwrite: bool = False) -> Backup:
-    """Put a checked copy of a backup in the store's place. No server may use the store.
+    """Put a checked copy of a backup in the store's place.
 
     Raises what `check_backup` does, AlreadyExists where there is a store and `overwrite` is False,
-    SchemaTooNew for a backup of a later release. The store is as it was where anything is raised.
+    Conflict while a server uses it, SchemaTooNew for a backup of a later release. The store is as
+    it was where anything is raised.
     """
     if store.exists() and not overwrite:
         raise AlreadyExists(f"{store} is there already. Its traces would be lost; say --force.")
@@ -96,10 +98,11 @@ def restore(file: Path, store: Path, *, overwrite: bool = False) -> Backup:
         _copy(_unchanging(file), partial)
         _upgrade(partial)
         _sync(partial)
-        # The log of the old file would be taken for one of the new.
-        for suffix in ("-wal", "-shm"):
-            store.with_name(store.name + suffix).unlink(missing_ok=True)
-        partial.replace(store)
+        with _alone(store):
+            # The log of the old file would be taken for one of the new.
+            for suffix in ("-wal", "-shm"):
+                store.with_name(store.name + suffix).unlink(missing_ok=True)
+            partial.replace(store)
         _sync(store.parent)
     except (sqlite3.Error, OSError) as error:
         raise Unavailable(f"the restore failed: {error}") from error
@@ -107,6 +110,26 @@ def restore(file: Path, store: Path, *, overwrite: bool = False) -> Backup:
         for suffix in ("", "-wal", "-shm", ".lock"):
             partial.with_name(partial.name + suffix).unlink(missing_ok=True)
     return backup
+
+
+@contextmanager
+def _alone(store: Path) -> Generator[None]:
+    """Hold a store, where there is one, while nobody else has it open. Raises Conflict."""
+    if not store.is_file():
+        yield
+        return
+    with closing(sqlite3.connect(store, timeout=0, isolation_level=None)) as connection:
+        try:
+            # SQLite gives up a log only where it is the only one that has the file open.
+            mode = connection.execute("PRAGMA journal_mode=DELETE").fetchone()[0]
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            mode = str(error)
+        except sqlite3.DatabaseError:
+            mode = "delete"  # damaged beyond opening: what a restore is for
+        if mode != "delete":
+            raise Conflict(f"a server uses {store} ({mode}); stop it first")
+        yield
 
 
 def _is_a_store(connection: sqlite3.Connection) -> bool:

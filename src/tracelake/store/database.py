@@ -163,7 +163,8 @@ def _translated(deadline: Deadline | None = None) -> Generator[None]:
     except (OperationalError, PoolTimeout) as error:
         if deadline is not None and deadline.is_over:
             raise deadline.error() from error
-        raise Unavailable(f"the store does not answer: {error.args[0]}") from error
+        said = str(getattr(error, "orig", error)).split()
+        raise Unavailable(f"the store does not answer: {' '.join(said)}") from error
 
 
 def next_numbers(connection: Connection, counter: str, count: int) -> int:
@@ -221,7 +222,14 @@ def _open_engine(url: str, pool_size: int) -> Engine:
         case "sqlite":
             if not parsed.database or parsed.database == ":memory:":
                 raise InvalidInput("the store needs a file: sqlite:////path/to/tracelake.db")
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            folder = Path(parsed.database).parent
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InvalidInput(
+                    f"the store's folder {folder} cannot be made: {error.strerror}. "
+                    "Name another file with --store-url."
+                ) from error
             engine = create_engine(
                 parsed.set(drivername="sqlite"),
                 json_serializer=_json,
@@ -263,9 +271,11 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # The driver would begin transactions by itself, and too late; `_begin_sqlite` does it.
     connection.isolation_level = None
     cursor = connection.cursor()
+    if cursor.execute("PRAGMA page_count").fetchone() == (0,):
+        # A file keeps what it was made with. To say it again is to write: it would wait for
+        # whoever is writing, and a full disk could not be read.
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
     for pragma in (
-        # Before anything else is written: a file that has a page keeps what it was made with.
-        "auto_vacuum=INCREMENTAL",
         "journal_mode=WAL",
         # A commit writes to the log; `Database.sync` waits for the disk when the turn to write is
         # another's already.

@@ -1,7 +1,11 @@
 """Open a store by URL: the one place that knows which class stands behind which protocol."""
 
 from dataclasses import dataclass
+from typing import Final
 
+from sqlalchemy.exc import DatabaseError
+
+from tracelake.model.errors import InvalidInput, Unavailable
 from tracelake.store.analytics import SqlAnalytics
 from tracelake.store.api import (
     Analytics,
@@ -34,6 +38,11 @@ from tracelake.store.registry import AgentRegistry, SqlAgentRegistry
 from tracelake.store.retention import SqlRetention
 from tracelake.store.writer import SqlSpanWriter
 
+_SEE_TO: Final = {
+    True: "See that its disk has room and that you may write to its file and folder.",
+    False: "See that PostgreSQL runs there, and that --store-url names it.",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Store:
@@ -63,11 +72,24 @@ class Store:
 def open_store(url: str) -> Store:
     """Open `sqlite:////path/file.db` or `postgresql://…`, creating or migrating its tables.
 
-    Raises InvalidInput for another kind of URL, SchemaTooNew for a database of a later release.
+    Raises InvalidInput for another kind of URL or file, SchemaTooNew for a database of a later
+    release, Unavailable for one that does not answer.
     """
     database = Database(url)
     try:
         upgrade(database)
+    except Unavailable as error:
+        database.close()
+        hint = _SEE_TO[database.is_sqlite]
+        raise Unavailable(f"{error.message.rstrip('.?')}. {hint}") from error
+    except DatabaseError as error:
+        database.close()
+        if not database.is_sqlite:
+            raise
+        raise InvalidInput(
+            f"{url} is not a store: {error.orig}. Name another file with --store-url, or put a "
+            "backup in its place: tracelake restore FILE --force"
+        ) from error
     except BaseException:
         database.close()
         raise

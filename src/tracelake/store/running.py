@@ -16,7 +16,7 @@ from tracelake.store.schema import CHUNK_BITS, spans
 _WORTH_KEEPING: Final = 1000
 """Spans; fewer are read again in about a millisecond."""
 _KEPT_SPANS: Final = 200_000
-"""Of all kept summaries together, about 400 bytes each."""
+"""Of all kept summaries together, about 400 bytes each. A larger one is kept alone."""
 _LOOK_UP: Final = 500
 
 _COLUMNS: Final = (
@@ -90,7 +90,8 @@ class RunningSummaries:
             self._drop(trace_key)
             self._kept[trace_key] = chunk_count, running
             self._span_count += len(running)
-            while self._span_count > _KEPT_SPANS:
+            # The one trace that is larger than all may be, or each of its spans would cost seconds.
+            while self._span_count > _KEPT_SPANS and len(self._kept) > 1:
                 self._drop(next(iter(self._kept)))
 
     def _caught_up(

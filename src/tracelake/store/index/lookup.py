@@ -118,11 +118,11 @@ class SegmentTerms:
 @cache
 def _blocks_with(count: int) -> TextClause:
     """One seek a term. SQLAlchemy cannot say VALUES in words that SQLite reads; both engines call
-    their column `column1`."""
+    their column `column1`. PostgreSQL knows no min() of bytes before its version 18."""
     terms = ", ".join(f"(:term_{n})" for n in range(count))
     return text(
         "SELECT last_term, content FROM index_blocks WHERE segment_id = :segment AND last_term IN ("
-        "SELECT (SELECT min(last_term) FROM index_blocks"
-        " WHERE segment_id = :segment AND last_term >= wanted.column1)"
+        "SELECT (SELECT last_term FROM index_blocks"
+        " WHERE segment_id = :segment AND last_term >= wanted.column1 ORDER BY last_term LIMIT 1)"
         f" FROM (VALUES {terms}) AS wanted) ORDER BY last_term"
     )

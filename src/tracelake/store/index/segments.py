@@ -131,12 +131,14 @@ class SegmentWriter:
             .where(index_blocks.c.segment_id == segment_id)
             .order_by(index_blocks.c.last_term)
             .limit(_BLOCKS_A_TRANSACTION)
-        )
+        ).subquery()
+        # PostgreSQL knows no max() of bytes before its version 18.
+        greatest = select(some).order_by(some.c.last_term.desc()).limit(1)
         with self._database.write() as connection:
             seen = select(index_segments.c.segment_id)
             if connection.scalar(seen.where(index_segments.c.segment_id == segment_id)):
                 return False
-            last = connection.execute(select(func.max(some.subquery().c.last_term))).scalar()
+            last = connection.scalar(greatest)
             if last is None:
                 return False
             connection.execute(
