@@ -22,6 +22,8 @@ import psutil
 from otlp_mutations import Mutated, Mutations
 from tracelake.ingest.body import content_type_of, parse
 from tracelake.ingest.encoding import decompress
+from tracelake.ingest.salvage import without_unreadable
+from tracelake.model.errors import InvalidInput
 from tracelake.model.ids import format_trace_id
 from tracelake.server.app import FrontDoor, create_app
 from tracelake.server.settings import load_settings
@@ -117,7 +119,12 @@ def judge(number: int, mutated: Mutated, status: int, report: Report) -> None:
 
 def _storable_spans(mutated: Mutated) -> list[tuple[bytes, bytes]]:
     plain = decompress(mutated.body, mutated.encoding, 2**26)
-    request = parse(plain, content_type_of(mutated.content_type))
+    media_type = content_type_of(mutated.content_type)
+    try:
+        request = parse(plain, media_type)
+    except InvalidInput as error:
+        plain, _ = without_unreadable(plain, media_type, error)
+        request = parse(plain, media_type)
     return [
         (span.trace_id, span.span_id)
         for resource_spans in request.resource_spans

@@ -44,7 +44,8 @@ def call(
     answer = connection.getresponse()
     data = answer.read()
     connection.close()
-    return answer.status, json.loads(data) if data else None
+    is_json = answer.getheader("content-type", "").startswith("application/json")
+    return answer.status, json.loads(data) if data and is_json else None
 
 
 def send(server: RunningServer, body: bytes, **headers: str) -> tuple[int, Any]:
@@ -60,7 +61,7 @@ def still_good(server: RunningServer) -> None:
     ("body", "headers", "status", "says"),
     [
         (b"\xff\xff\xff", {}, 400, "protobuf"),
-        (b"", {}, 400, "empty"),
+        (b"", {"content_type": "application/json"}, 400, "empty"),
         (b"{not json", {"content_type": "application/json"}, 400, "JSON"),
         (b'{"resourceSpans": 3}', {"content_type": "application/json"}, 400, "OTLP"),
         (b"not gzip", {"content_encoding": "gzip"}, 400, "compressed"),
@@ -79,6 +80,22 @@ def test_a_body_that_cannot_be_read(
     got, answer = send(server, body, **headers)
     assert got == status
     assert says in answer["message"]
+    still_good(server)
+
+
+def test_an_empty_request_is_taken(server: RunningServer) -> None:
+    assert send(server, b"") == (200, None)
+    assert send(server, b"{}", content_type="application/json") == (200, {})
+
+
+def test_a_value_nested_too_deeply_costs_its_span_only(server: RunningServer) -> None:
+    spans = [make_span(30, n) for n in (1, 2, 3)]
+    value = spans[1].attributes.add(key="deep").value
+    for _ in range(48):
+        value = value.array_value.values.add()
+    status, answer = send(server, make_request(spans).SerializeToString())
+    assert (status, answer) == (200, None), "told in protobuf"
+    assert call(server, "GET", f"/api/v1/traces/{public_id(30)}")[1]["span_count"] == 2
     still_good(server)
 
 
@@ -169,6 +186,8 @@ def test_a_slow_body_does_not_keep_others_out(server: RunningServer) -> None:
             connection.sendall(head + b"content-length: 60000000\r\n\r\nx")
         wait_until(lambda: metric(server, "tracelake_ingest_pending_bytes") > 50e6)
         body = make_request([make_span(60, 1, said="x" * 10**6)]).SerializeToString()
+        assert send(server, body)[0] == 200
+        body = make_request([make_span(60, 2, said="x" * (7 * 10**6))]).SerializeToString()
         assert send(server, body)[0] == 503
         wait_until(lambda: metric(server, "tracelake_ingest_pending_bytes") < 1000)
         still_good(server)

@@ -1,6 +1,8 @@
 """OTLP over gRPC: the real exporter, its compression, and codes that tell a sender what to do."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -146,6 +148,41 @@ def test_a_bomb_leaves_the_memory_bounded(served: Served) -> None:
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert process.memory_info().rss - before < 100 * 1024 * 1024
     assert export(served, GOOD) == ExportTraceServiceResponse()
+
+
+def test_many_compressed_messages_leave_the_memory_bounded(served: Served) -> None:
+    """They are unpacked when it is their turn, not when they come."""
+    process = psutil.Process(served.running.process.pid)
+    assert export(served, GOOD) == ExportTraceServiceResponse()
+    before = process.memory_info().rss
+    span = make_span(50, 1, said="x" * 7_000_000)
+    body = make_request([span]).SerializeToString()
+    peak = 0
+    with ThreadPoolExecutor(40) as pool:
+        calls = [
+            pool.submit(export, served, body, compression=grpc.Compression.Gzip) for _ in range(40)
+        ]
+        while not all(call.done() for call in calls):
+            peak = max(peak, process.memory_info().rss)
+            time.sleep(0.01)
+    errors: list[Any] = [call.exception() for call in calls if call.exception() is not None]
+    assert {error.code() for error in errors} <= {grpc.StatusCode.UNAVAILABLE}
+    assert len(errors) < 40
+    assert peak - before < 150 * 1024 * 1024
+    assert served.store.traces.get_trace(public_id(50)).span_count == 1
+
+
+def test_small_messages_where_bodies_must_be_small(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'tracelake.db'}"
+    port = free_port()
+    running = start_server(tmp_path, url, otlp_grpc_port=port, max_body_bytes=100_000)
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            method = cast("Any", channel).unary_unary(f"/{SERVICE}/Export")
+            assert method(GOOD, timeout=60) == b""
+    finally:
+        running.process.terminate()
+        assert running.process.wait(20) in (0, -15)
 
 
 def test_a_full_server_says_when_to_come_back(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class LocalIngest:
         await asyncio.to_thread(self._committer.stop)
 
     async def accept(self, offer: Offer) -> Outcome:
-        size_bytes = len(offer.body)
+        size_bytes = offer.size_bytes
         if offer.is_quick:
             with suppress(NotQuick):
                 return await self._commit(partial(self._decoder.decode_quickly, offer), size_bytes)

@@ -36,6 +36,7 @@ class Admission:
         self._max_pending_bytes = max_pending_bytes
         self._least_bytes = max_pending_bytes // _LEAST_SHARE
         self._room_bytes = max_pending_bytes // _FIRST_SHARE
+        self._reservations: set[Reservation] = set()
         self._waiting: dict[Reservation, float] = {}
         self._pending_bytes = 0
         self._narrowed_s = 0.0
@@ -49,6 +50,7 @@ class Admission:
         Raises PayloadTooLarge for one that never fits, Unavailable when there is no room now.
         """
         reservation = Reservation(self)
+        self._reservations.add(reservation)
         try:
             reservation.grow_to(size_bytes)
             self._metrics.pending_requests.inc()
@@ -58,15 +60,20 @@ class Admission:
                 self._metrics.pending_requests.dec()
         finally:
             reservation.give_back()
+            self._reservations.discard(reservation)
 
-    def reserve(self, held_bytes: int, more_bytes: int) -> None:
-        """Add to what one request holds. A body that is alone always finds room."""
-        others_bytes = self._pending_bytes - held_bytes
-        if others_bytes and self._pending_bytes + more_bytes > self._room_now():
-            raise Unavailable(
-                f"{self._pending_bytes} bytes are under way already; send this again in a second"
-            )
-        self._hold(more_bytes)
+    def reserve(self, reservation: "Reservation", size_bytes: int) -> None:
+        """Have one request hold so much. A body that is alone always finds room, and the largest
+        takes at most half of it: others pass it by, and it passes them."""
+        wanted_bytes = self._pending_bytes - reservation.held_bytes + size_bytes
+        if wanted_bytes > size_bytes and wanted_bytes > (room_bytes := self._room_now()):
+            largest_bytes = max(size_bytes, *(each.held_bytes for each in self._reservations))
+            over_bytes = max(largest_bytes - self._room_bytes // 2, 0)
+            if wanted_bytes - over_bytes > room_bytes:
+                raise Unavailable(
+                    f"{self._pending_bytes} bytes are under way; send this again in a second"
+                )
+        self._hold(size_bytes - reservation.held_bytes)
 
     def release(self, bytes_held: int) -> None:
         self._hold(-bytes_held)
@@ -76,12 +83,13 @@ class Admission:
         self._waiting[reservation] = self._clock()
 
     def took(self, reservation: "Reservation") -> None:
-        """It is durable. Learn from how long that took."""
+        """It is durable. Learn from how long that took, unless it is huge: that says little about
+        what waits."""
         seconds = self._clock() - self._waiting[reservation]
         if seconds <= _SHORT_WAIT_S:
             wider = self._room_bytes + reservation.held_bytes // _GROWTH_SHARE
             self._room_bytes = min(wider, self._max_pending_bytes)
-        elif seconds > _LONG_WAIT_S:
+        elif seconds > _LONG_WAIT_S and not self._is_huge(reservation):
             now_s = self._clock()
             if now_s - self._narrowed_s < _LONG_WAIT_S:
                 return  # what was admitted before the last change says nothing about it
@@ -94,14 +102,15 @@ class Admission:
         self._waiting.pop(reservation, None)
 
     def _room_now(self) -> int:
-        """While the first in the queue has waited long already, little may join it.
-
-        What the first itself holds does not count: it may be one huge body that others pass by.
-        """
-        first = next(iter(self._waiting), None)
+        """While the first in the queue has waited long already, little may join it."""
+        first = next((each for each in self._waiting if not self._is_huge(each)), None)
         if first is not None and self._clock() - self._waiting[first] > _LONG_WAIT_S:
             return min(self._room_bytes, self._least_bytes + first.held_bytes)
         return self._room_bytes
+
+    def _is_huge(self, reservation: "Reservation") -> bool:
+        """Whether a body is the one that others pass by. Of such a size, there is one at a time."""
+        return 2 * reservation.held_bytes > self._room_bytes
 
     def _hold(self, more_bytes: int) -> None:
         self._pending_bytes += more_bytes
@@ -121,7 +130,7 @@ class Reservation:
         if size_bytes > limit:
             raise PayloadTooLarge(f"the body is larger than {limit} bytes; send smaller batches")
         if size_bytes > self.held_bytes:
-            self._admission.reserve(self.held_bytes, size_bytes - self.held_bytes)
+            self._admission.reserve(self, size_bytes)
             self.held_bytes = size_bytes
 
     def shrink_to(self, size_bytes: int) -> None:

@@ -3,11 +3,13 @@
 import base64
 import json
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tracelake.model.entities import JsonValue
 from tracelake.model.errors import InvalidInput, UnsupportedMedia
@@ -17,6 +19,8 @@ from tracelake.model.text import storable
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
+_NOT_OTLP: Final = (ParseError, ValueError, TypeError, RecursionError, AttributeError)
+_ON_THE_WAY: Final = re.compile(r"Failed to parse (\w+) field: ")
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _ID_KEYS: Final = ("traceId", "trace_id", "spanId", "span_id", "parentSpanId", "parent_span_id")
 
@@ -32,9 +36,10 @@ def content_type_of(header: str) -> str:
 
 
 def parse(body: bytes, media_type: str) -> ExportTraceServiceRequest:
-    """The request in a plain body. Raises InvalidInput with what was wrong."""
-    if not body:
-        raise InvalidInput("the body is empty; an ExportTraceServiceRequest was expected")
+    """The request in a plain body. Raises InvalidInput with what was wrong.
+
+    In protobuf, no bytes are a request of no spans.
+    """
     if media_type == JSON:
         return _parse_json(body)
     try:
@@ -46,6 +51,20 @@ def parse(body: bytes, media_type: str) -> ExportTraceServiceRequest:
 
 
 def _parse_json(body: bytes) -> ExportTraceServiceRequest:
+    told = load_json(body)
+    for scope_spans in scopes_in(told):
+        for span in objects_in(scope_spans.get("spans")):
+            _read_ids(span)
+    try:
+        return ParseDict(told, ExportTraceServiceRequest(), ignore_unknown_fields=True)
+    except _NOT_OTLP as error:
+        raise InvalidInput(f"the body is not OTLP in JSON: {_short(error)}") from error
+
+
+def load_json(body: bytes) -> dict[str, JsonValue]:
+    """A request in JSON, unread. Raises InvalidInput."""
+    if not body:
+        raise InvalidInput("the body is empty; an object with resourceSpans was expected")
     try:
         text = body.decode("utf-8-sig")
         whole = json.loads(text)
@@ -57,18 +76,31 @@ def _parse_json(body: bytes) -> ExportTraceServiceRequest:
         raise InvalidInput(f"the body is not JSON: {_short(error)}") from error
     if told is None:
         raise InvalidInput("the body is not an object with resourceSpans")
+    return told
+
+
+def scopes_in(told: dict[str, JsonValue]) -> Iterator[dict[str, JsonValue]]:
+    """Each ScopeSpans of a request in JSON."""
     for resource_spans in objects_in(told.get("resourceSpans") or told.get("resource_spans")):
-        for scope_spans in objects_in(
-            resource_spans.get("scopeSpans") or resource_spans.get("scope_spans")
-        ):
-            for span in objects_in(scope_spans.get("spans")):
-                _ids_to_base64(span)
-                for link in objects_in(span.get("links")):
-                    _ids_to_base64(link)
+        yield from objects_in(resource_spans.get("scopeSpans") or resource_spans.get("scope_spans"))
+
+
+def check_json_span(span: JsonValue) -> None:
+    """Raises InvalidInput with what is wrong with one span. It is not to be used any more."""
+    told = as_object(span)
+    if told is None:
+        raise InvalidInput("it is not an object")
+    _read_ids(told)
     try:
-        return ParseDict(told, ExportTraceServiceRequest(), ignore_unknown_fields=True)
-    except (ParseError, ValueError, TypeError, RecursionError, AttributeError) as error:
-        raise InvalidInput(f"the body is not OTLP in JSON: {_short(error)}") from error
+        ParseDict(told, Span(), ignore_unknown_fields=True)
+    except _NOT_OTLP as error:
+        raise InvalidInput(_short(error)) from error
+
+
+def _read_ids(span: dict[str, JsonValue]) -> None:
+    _ids_to_base64(span)
+    for link in objects_in(span.get("links")):
+        _ids_to_base64(link)
 
 
 def _ids_to_base64(holder: dict[str, JsonValue]) -> None:
@@ -84,4 +116,8 @@ def _ids_to_base64(holder: dict[str, JsonValue]) -> None:
 
 def _short(said: object) -> str:
     """What a parser said, which may repeat the body, as a line that every answer can carry."""
-    return cut(storable(str(said)), 500)
+    text = str(said)
+    way = ".".join(_ON_THE_WAY.findall(text))
+    # The reason first: of a value far down, the way to it fills a page.
+    reason = f"{_ON_THE_WAY.sub('', text)} (at {way})" if way else text
+    return cut(storable(reason), 500)

@@ -1,16 +1,17 @@
 """A body as it came to the parts that the store takes: decompress, parse, normalise."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tracelake.ingest.body import JSON, PROTOBUF, parse
-from tracelake.ingest.encoding import decompress
+from tracelake.ingest.encoding import decompress, plain_bytes
 from tracelake.ingest.normalise import parts_of
 from tracelake.ingest.outcome import Refused
 from tracelake.ingest.prices import PriceTable
-from tracelake.model.errors import PayloadTooLarge, TracelakeError
+from tracelake.ingest.salvage import without_unreadable
+from tracelake.model.errors import InvalidInput, PayloadTooLarge, TracelakeError
 from tracelake.store.api import Experiments, TracePart
 
 _QUICK_BYTES: Final = {PROTOBUF: 2 * 1024 * 1024, JSON: 256 * 1024}
@@ -34,11 +35,16 @@ class Offer:
     experiment: str
     is_slow: bool = False
     """Known to be, whatever its size."""
+    size_bytes: int = field(init=False)
+    """Of the plain body, as far as the one that came tells."""
+
+    def __post_init__(self) -> None:
+        self.size_bytes = plain_bytes(self.body, self.encoding)
 
     @property
     def is_quick(self) -> bool:
         """Whether it may be decoded in no time, as far as its size tells."""
-        return not self.is_slow and len(self.body) <= _QUICK_BYTES[self.media_type]
+        return not self.is_slow and self.size_bytes <= _QUICK_BYTES[self.media_type]
 
 
 class Decoder:
@@ -73,12 +79,19 @@ class Decoder:
     ) -> tuple[list[TracePart], Refused]:
         experiment_id = self._experiment(offer.experiment)
         plain = decompress(offer.body, offer.encoding, most_bytes)
-        request = parse(plain, offer.media_type)
+        refused: Refused | None = None
+        try:
+            request = parse(plain, offer.media_type)
+        except InvalidInput as error:
+            if most_spans is not None:
+                raise NotQuick("to find the spans that cannot be read takes time") from error
+            plain, refused = without_unreadable(plain, offer.media_type, error)
+            request = parse(plain, offer.media_type)
         if most_spans is not None and _count_spans(request) > most_spans:
             raise NotQuick("many small spans")
         offer.body = b""  # waiting for a commit must not hold it
         encoded = plain if offer.media_type == PROTOBUF else request.SerializeToString()
-        return parts_of(request, encoded, experiment_id, self._prices)
+        return parts_of(request, encoded, experiment_id, self._prices, refused)
 
     def _experiment(self, text: str) -> int:
         known = self._known_experiments.get(text)

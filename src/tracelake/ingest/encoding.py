@@ -10,6 +10,10 @@ from tracelake.model.errors import InvalidInput, PayloadTooLarge, UnsupportedMed
 
 _ANY_ZLIB_HEADER: Final = 47
 _RAW_DEFLATE: Final = -15
+_GZIP: Final = b"\x1f\x8b"
+_MOST_DEFLATED: Final = 1032
+"""Deflate makes no text smaller than by this."""
+_USUAL_RATIO: Final = 8
 _DEFLATE_PIECE_BYTES: Final = 64 * 1024
 _ZSTD_PIECE_BYTES: Final = 1024
 """Its decoder takes no bound on what it puts out; so much makes 32 MiB of it at the very most."""
@@ -50,6 +54,28 @@ def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes:
             return _unfold(body, _ZstdFrame, _ZSTD_PIECE_BYTES, max_bytes)
         case other:
             raise UnsupportedMedia(f"content encoding {other!r}: send gzip, deflate, zstd or none")
+
+
+def plain_bytes(body: bytes, encoding: str) -> int:
+    """How large a body says that it is when decompressed; a guess where it does not say.
+
+    To be held against: what is small on the wire may be much to decode.
+    """
+    match encoding.strip().lower():
+        case "" | "identity":
+            return len(body)
+        case "gzip" | "x-gzip":
+            # The last four bytes: https://www.rfc-editor.org/rfc/rfc1952#page-5
+            told = int.from_bytes(body[-4:], "little") if body.startswith(_GZIP) else 0
+            return min(max(told, len(body)), len(body) * _MOST_DEFLATED)
+        case "zstd":
+            try:
+                told = zstandard.frame_content_size(body)
+            except zstandard.ZstdError:
+                told = 0
+            return told if told >= len(body) else len(body) * _USUAL_RATIO
+        case _:
+            return len(body) * _USUAL_RATIO
 
 
 def _unfold(

@@ -55,6 +55,9 @@ class OtlpGrpc:
         self._server = server(
             options=[
                 ("grpc.max_receive_message_length", self._intake.max_body_bytes),
+                # We do it, as for HTTP: gRPC would unpack every message that is on its way, and a
+                # thousand times its size, before anyone could refuse it.
+                ("grpc.per_message_decompression", 0),
                 # Two servers that share a port would each see half of the spans.
                 ("grpc.so_reuseport", 0),
             ],
@@ -93,7 +96,7 @@ class OtlpGrpc:
     async def _take(self, messages: AsyncIterator[bytes], headers: dict[str, str]) -> bytes:
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         await self._intake.authorise({"type": "grpc", "path": SERVICE, "headers": raw})
-        with self._intake.admit(_UNREAD_BYTES) as reservation:
+        with self._intake.admit(min(_UNREAD_BYTES, self._intake.max_body_bytes)) as reservation:
             timer = asyncio.get_running_loop().call_later(_PROMPT_S, reservation.shrink_to, 0)
             try:
                 async with asyncio.timeout(_SILENCE_S):
@@ -105,12 +108,17 @@ class OtlpGrpc:
             reservation.grow_to(len(body))
             reservation.shrink_to(len(body))
             experiment = headers.get(EXPERIMENT_HEADER, DEFAULT_EXPERIMENT).strip()
-            if not body:
-                return b""  # no bytes are a request of no spans
-            offer = Offer(body, PROTOBUF, "", experiment)
+            offer = Offer(body, PROTOBUF, _encoding_of(body), experiment)
             del body
             outcome = await self._intake.accept(_PROTOCOL, reservation, offer)
             return outcome.answer(PROTOBUF)
+
+
+def _encoding_of(message: bytes) -> str:
+    """How a message is compressed, which gRPC keeps to itself. No request begins like these."""
+    if message.startswith(b"\x1f\x8b"):
+        return "gzip"
+    return "deflate" if message.startswith(b"\x78") else ""
 
 
 def _retrieve(taken: asyncio.Task[bytes]) -> None:

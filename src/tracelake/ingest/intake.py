@@ -48,6 +48,8 @@ class Intake:
     async def accept(self, protocol: str, reservation: Reservation, offer: Offer) -> Outcome:
         """As `Ingest.accept`, counted and timed."""
         began_s = time.monotonic()
+        # What it unfolds to is what others wait for. Whether it is too large is told by decoding.
+        reservation.grow_to(min(offer.size_bytes, self._admission.max_body_bytes))
         reservation.wait()
         outcome = await self._ingest.accept(offer)
         reservation.took()

@@ -50,13 +50,15 @@ def parts_of(
     body: bytes,
     experiment_id: int,
     prices: PriceTable,
+    refused: Refused | None = None,
 ) -> tuple[list[TracePart], Refused]:
-    """One part a trace, and the spans that cannot be stored, which are in no part.
+    """One part a trace, and the spans that cannot be stored, which are in no part: those given as
+    `refused`, and more.
 
     `body` is what the request was parsed from. The request is not to be used any more.
     """
     builders: dict[bytes, _PartBuilder] = {}
-    refused = Refused()
+    refused = refused or Refused()
     span_count = 0
     for resource_spans in request.resource_spans[:]:
         tags = _resource_tags(resource_spans.resource)
@@ -103,9 +105,11 @@ class _PartBuilder:
         self._rows: list[SpanRow] = []
         self._numbers: list[int] = []
         self._spans: list[Span] = []
+        self._root: tuple[int, bytes] | None = None
+        """The earliest span without a parent, which is the trace's root (model/summary.py)."""
         self._root_facts: TraceFacts | None = None
         self._said: list[TraceFacts] = []
-        """By spans that are not the root."""
+        """By spans that are not the root, in their order."""
         self._tags: dict[str, str] | None = None
         """The resource's, of the span that was added last."""
 
@@ -136,7 +140,7 @@ class _PartBuilder:
         self._numbers.append(number)
         self._spans.append(span)
         if is_root:
-            self._root_facts = _root_facts(span, facts, tags)
+            self._add_root((head.start_ns, head.span_id), _root_facts(span, facts, tags))
         elif (
             facts.session
             or facts.user
@@ -146,6 +150,16 @@ class _PartBuilder:
             self._said.append(_trace_facts(facts, tags))
         self._tags = tags
 
+    def _add_root(self, root: tuple[int, bytes], said: TraceFacts) -> None:
+        if self._root is None or self._root_facts is None or root[1] == self._root[1]:
+            self._root, self._root_facts = root, said
+            return
+        if root < self._root:
+            self._root, root = root, self._root
+            self._root_facts, said = said, self._root_facts
+        said.name = None  # a trace is named by its root
+        self._said.append(said)
+
     def build(self, trace_id: bytes, experiment_id: int, body: Body) -> TracePart:
         return TracePart(
             trace_id=trace_id,
@@ -154,6 +168,7 @@ class _PartBuilder:
             chunks=to_chunks(body, self._numbers, self._spans, self._rows),
             root_facts=self._root_facts,
             facts=_first_words(self._said),
+            root_id=None if self._root is None else self._root[1],
         )
 
 

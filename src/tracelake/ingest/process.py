@@ -48,7 +48,7 @@ class OfferServer:
         with open(self._stream.fileno(), "rb", _READ_BYTES, closefd=False) as frames:
             while (frame := receive_frame(frames)) is not None:
                 offer, number = offer_of(*frame), frame[0]["number"]
-                decode, size_bytes = partial(self._decoder.decode_quickly, offer), len(offer.body)
+                decode, size_bytes = partial(self._decoder.decode_quickly, offer), offer.size_bytes
                 del frame, offer
                 self._hold(size_bytes)
                 self._committer.put(Request(number, decode, size_bytes))

@@ -67,7 +67,7 @@ class IngestProcesses:
         return not any(seat.load[1] for seat in self._seats)
 
     async def accept(self, offer: Offer) -> Outcome:
-        return await self._seat_for(len(offer.body)).accept(offer)
+        return await self._seat_for(offer.size_bytes).accept(offer)
 
     def _seat_for(self, size_bytes: int) -> "_Seat":
         ready = [seat for seat in self._seats if seat.is_ready]
@@ -127,15 +127,15 @@ class _Seat:
         number = self._last_number
         answer: asyncio.Future[Head] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
-        size_bytes = len(offer.body)
-        self._pending_bytes += size_bytes
+        self._pending_bytes += offer.size_bytes
         try:
+            head = pack_frame(offer_to_head(number, offer), len(offer.body))
             # At once: written one after the other, each would wake the process.
-            writer.writelines((pack_frame(offer_to_head(number, offer), size_bytes), offer.body))
+            writer.writelines((head, offer.body))
             return outcome_of(await answer)
         finally:
             self._waiting.pop(number, None)
-            self._pending_bytes -= size_bytes
+            self._pending_bytes -= offer.size_bytes
 
     async def _open(self) -> asyncio.StreamReader:
         """Start a process and wait until it is ready. Raises TracelakeError when it does not."""

@@ -49,7 +49,9 @@ class OtlpTraces:
             error = self._intake.failed(_PROTOCOL, caught)
             await self._refuse(error, body, scope, send)
             return
-        await _answer(outcome, media_type, send)
+        # uvloop's word for a client that has just left. Its spans are stored.
+        with suppress(RuntimeError):
+            await _answer(outcome, media_type, send)
 
     async def _refuse(self, error: TracelakeError, body: "_Body", scope: Scope, send: Send) -> None:
         """Answer at once, then read what is left of the body: most clients send it all first."""

@@ -43,7 +43,7 @@ class SharedIngest:
                 return await self._others.accept(offer)
             except NotQuick:
                 offer.is_slow = True
-        size_bytes = len(offer.body)
+        size_bytes = offer.size_bytes
         self._own_bytes += size_bytes
         self._own_requests += 1
         try:

@@ -15,6 +15,7 @@ _VARINT: Final = 0
 _LENGTH: Final = 2
 _START_GROUP: Final = 3
 _END_GROUP: Final = 4
+_MOST_SHIFT: Final = 63
 _FIXED_BYTES: Final = {1: 8, 5: 4}
 
 
@@ -34,7 +35,10 @@ class EncodedSpan(NamedTuple):
 
 
 def spans_in(data: bytes) -> Iterator[EncodedSpan]:
-    """The spans of an ExportTraceServiceRequest or TracesData that can be parsed, in its order."""
+    """The spans of an ExportTraceServiceRequest or TracesData, in its order.
+
+    Raises ValueError or IndexError where messages do not fit into each other.
+    """
     for number, kind, _begin, inside, end in _fields(data, 0, len(data)):
         if (number, kind) != (_RESOURCE_SPANS, _LENGTH):
             continue
@@ -133,6 +137,8 @@ def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int
             inside = at
             at = _end_of(data, at, end, kind)
         yield tag >> 3, kind, begin, inside, at
+    if at > end:
+        raise ValueError("a field ends after the message that it is in")
 
 
 def _end_of(data: bytes, at: int, end: int, kind: int) -> int:
@@ -157,3 +163,5 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, at
         shift += 7
+        if shift > _MOST_SHIFT:
+            raise ValueError("a number of more than ten bytes")

@@ -96,9 +96,12 @@ class TracePart:
     spans: list[SpanRow]
     chunks: list[Chunk]
     root_facts: TraceFacts | None
-    """From the root span, where it is in this part; wins over every other span."""
+    """From the earliest span without a parent in this part. Where it is the trace's root, it wins
+    over every other span; where an earlier one is, it is like the others."""
     facts: TraceFacts | None
     """From the other spans."""
+    root_id: bytes | None = None
+    """Who says `root_facts`."""
 
     @property
     def size_bytes(self) -> int:

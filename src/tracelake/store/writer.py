@@ -1,6 +1,7 @@
 """Spans into the store: one transaction for many requests, summaries brought up to date in it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
@@ -215,7 +216,7 @@ def _span_row(span: SpanRow, trace_key: int, chunk_id: int) -> Row:
 
 
 def _trace_row(item: _Incoming, summary: Summary, seq: int) -> Row:
-    facts = _merge_facts(item)
+    facts = _merge_facts(item, summary.root_span_id)
     stored = item.stored
     return (
         item.trace_key,
@@ -243,10 +244,10 @@ def _trace_row(item: _Incoming, summary: Summary, seq: int) -> Row:
     )
 
 
-def _merge_facts(item: _Incoming) -> TraceFacts:
-    """What is stored, then what spans say, then what the root says; later words win.
+def _merge_facts(item: _Incoming, root_id: bytes | None) -> TraceFacts:
+    """What is stored, what the root says over it, and what other spans say where nothing is.
 
-    Once the root has spoken, other spans only fill what is still empty.
+    Of other spans, the first word counts; of tags the last, until the root has spoken.
     """
     row = item.stored
     facts = TraceFacts()
@@ -263,15 +264,30 @@ def _merge_facts(item: _Incoming) -> TraceFacts:
             dict(row.tags),
             dict(row.trace_metadata),
         )
+    by_root: list[TraceFacts] = []
     for part in item.parts:
         if part.facts is not None:
-            below, above = (part.facts, facts) if root_was_here else (facts, part.facts)
-            facts = _overlay(below, above)
-    for part in item.parts:
-        if part.root_facts is not None:
-            facts.name = None  # the root that is here now names the trace
-            facts = _overlay(facts, part.root_facts)
+            facts = _filled(facts, part.facts, are_tags_settled=root_was_here)
+        if part.root_facts is None:
+            continue
+        if part.root_id == root_id:
+            by_root.append(part.root_facts)
+        else:
+            said = replace(part.root_facts, name=None)
+            facts = _filled(facts, said, are_tags_settled=root_was_here)
+    for said in by_root:
+        facts.name = None  # the root that is here now names the trace
+        facts = _overlay(facts, said)
     return facts
+
+
+def _filled(facts: TraceFacts, said: TraceFacts, *, are_tags_settled: bool) -> TraceFacts:
+    """The facts, with what one more span says where they say nothing."""
+    filled = _overlay(said, facts)
+    if not are_tags_settled:
+        filled.tags |= said.tags
+        filled.metadata |= said.metadata
+    return filled
 
 
 def _overlay(below: TraceFacts, above: TraceFacts) -> TraceFacts:

@@ -91,30 +91,51 @@ def test_small_bodies_pass_by_a_huge_one() -> None:
         assert world.admitted(MIB) == 4
 
 
+def test_a_huge_body_and_the_others_pass_each_other_by() -> None:
+    """It takes half of the room at most, whoever came first, and its time narrows nothing."""
+    world = World()
+    with world.request(40 * MIB) as huge:
+        assert world.admitted(MIB) == 16
+        with pytest.raises(Unavailable):
+            world.serve(40 * MIB, 0.01)
+        world.now_s += 10.0
+        assert world.admitted(MIB) == 16
+        huge.took()
+    assert world.admitted(MIB) == 32
+    with world.request(10 * MIB), world.request(40 * MIB):
+        assert world.admitted(MIB) == 6
+    with world.admission.admit(0) as growing, world.request(10 * MIB):
+        growing.grow_to(64 * MIB)
+        assert world.admitted(MIB) == 6
+    assert world.gauge("pending_bytes") == 0
+
+
 def test_a_body_that_is_alone_finds_room() -> None:
     world = World()
     for _ in range(20):
         world.serve(MIB, 8.0)
     with world.request(64 * MIB), pytest.raises(Unavailable):
-        world.serve(1, 0.01)
+        world.serve(3 * MIB, 0.01)
     with pytest.raises(PayloadTooLarge):
         world.serve(64 * MIB + 1, 0.01)
 
 
 def test_a_body_of_unknown_length_is_bounded_while_it_grows() -> None:
     world = World()
-    with world.request(20 * MIB), world.admission.admit(0) as growing:
-        growing.grow_to(12 * MIB)
+    with world.request(15 * MIB), world.admission.admit(0) as growing:
+        growing.grow_to(16 * MIB)
         with pytest.raises(Unavailable):
-            growing.grow_to(13 * MIB)
-        assert growing.held_bytes == 12 * MIB
+            world.serve(2 * MIB, 0.01)
+        with pytest.raises(PayloadTooLarge):
+            growing.grow_to(65 * MIB)
+        assert growing.held_bytes == 16 * MIB
     assert world.gauge("pending_bytes") == 0
 
 
 def test_what_comes_slowly_gives_its_room_back() -> None:
     world = World()
-    with world.request(20 * MIB) as slow:
-        assert world.admitted(MIB) == 12
+    with world.request(16 * MIB) as slow:
+        assert world.admitted(MIB) == 16
         slow.shrink_to(MIB)
         slow.shrink_to(2 * MIB)
         assert slow.held_bytes == MIB
