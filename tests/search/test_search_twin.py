@@ -1,5 +1,6 @@
 """Search against a brute-force twin: filters with their orders, page by page."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -10,8 +11,10 @@ from tests.conftest import new_database
 from tests.search.check import all_pages, disagreements
 from tests.search.filters import Generator
 from tests.search.world import fill, make_world
+from tests.spans import make_span, write
 from tracelake.model.errors import InvalidFilter
 from tracelake.model.filters.parse import parse_filter
+from tracelake.store.api import MetricQuery
 from tracelake.store.index.follow import catch_up
 from tracelake.store.open import Store, open_store
 
@@ -54,6 +57,69 @@ def test_every_answer_is_the_twins(filled: Store) -> None:
     seed = 11 if filled.database.is_sqlite else 12
     wrong = [str(one) for one in disagreements(all_pages(filled), WORLD, seed, FILTERS)]
     assert not wrong, "\n".join(wrong[:10])
+
+
+def test_sessions_are_those_of_the_traces_that_match(filled: Store) -> None:
+    generator = Generator(21, WORLD)
+    for _ in range(25):
+        text = generator.text(generator.tree())
+        wanted: Counter[tuple[str, str]] = Counter()
+        token: str | None = None
+        while True:
+            page = filled.traces.find_traces(filter=text, max_results=500, page_token=token)
+            wanted.update(
+                (info.experiment_id, info.session_id)
+                for info in page.traces
+                if info.session_id is not None
+            )
+            if (token := page.next_page_token) is None:
+                break
+        found: Counter[tuple[str, str]] = Counter()
+        while True:
+            sessions = filled.analytics.find_sessions(filter=text, max_results=3, page_token=token)
+            for told in sessions.sessions:
+                found[told.experiment_id, told.session_id] += told.trace_count
+            if (token := sessions.next_page_token) is None:
+                break
+        assert found == wanted, text
+
+
+_LEAVES = (
+    "user = 'a'", "span.type = 'x'", "feedback.a = 'x'", "trace.text LIKE '%x%'", "tool != 'x'",
+    "feedback.a IS NULL", "session NOT IN ('a', 'b')", "tags.k RLIKE 'x'",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("leaf", _LEAVES)
+def test_the_deepest_filters_are_answered(store: Store, leaf: str) -> None:
+    write(store, make_span(1, 1))
+    for step in ("NOT {}", "NOT ({leaf} AND {})", "({leaf} OR {})"):
+        depth = 10 if step.startswith("NOT (") else 20
+        text = deepest = leaf
+        for level in range(depth + 1):
+            deepest = text
+            word = " OR " if level % 2 else " AND "
+            text = step.replace(" OR ", word).format(text, leaf=leaf)
+        store.analytics.query_metric(MetricQuery("span_count", ("COUNT",), filter=deepest))
+        page = store.traces.find_traces(filter=deepest, order_by=["tags.k", "cost"], max_results=1)
+        store.traces.find_traces(
+            filter=deepest,
+            order_by=["tags.k", "cost"],
+            max_results=1,
+            page_token=page.next_page_token,
+        )
+        store.analytics.find_sessions(filter=deepest)
+        with pytest.raises(InvalidFilter, match="nested deeper"):
+            parse_filter(text)
+
+
+def test_the_longest_patterns_are_answered(store: Store) -> None:
+    write(store, make_span(1, 1))
+    for field in ("name", "text", "tags.k"):
+        text = f"{field} LIKE '{'😀' * 9_999}%'"
+        assert not store.traces.find_traces(filter=text, order_by=["cost"]).traces
+        with pytest.raises(InvalidFilter, match="longer than"):
+            parse_filter(f"{field} ILIKE '{'a' * 10_001}'")
 
 
 @settings(max_examples=300, deadline=None)

@@ -11,3 +11,7 @@ def storable(text: str) -> str:
     except UnicodeEncodeError:
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text.replace("\0", "\ufffd")
+
+
+def is_storable(text: str) -> bool:
+    return storable(text) == text

@@ -11,12 +11,13 @@ from tracelake.model.ids import parse_experiment_ids
 from tracelake.store.api import MetricPoint, MetricQuery, SessionPage, SessionSummary
 from tracelake.store.compile import Compiler
 from tracelake.store.database import Database
-from tracelake.store.finder import in_experiments, infos_of, passes
+from tracelake.store.finder import in_experiments
 from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.view import IndexView
+from tracelake.store.matching import Matching
 from tracelake.store.metrics.compute import MetricRun
 from tracelake.store.metrics.spec import spec_of
-from tracelake.store.pages import decode_token, encode_token
+from tracelake.store.pages import decode_token, encode_token, search_scope
 from tracelake.store.reader import MAX_RESULTS, check_page_size
 from tracelake.store.rows import AnyRow, AnySelect
 from tracelake.store.schema import traces
@@ -41,12 +42,13 @@ class SqlAnalytics:
         check_page_size(max_results, MAX_RESULTS)
         with self._database.read() as connection:
             last = func.max(traces.c.start_ns)
+            scope = search_scope(filter, experiment_ids)
             query = self._matching(connection, _SESSION_COLUMNS, experiment_ids, filter)
             query = query.where(traces.c.session_id.is_not(None)).group_by(
                 traces.c.experiment_id, traces.c.session_id
             )
             if page_token is not None:
-                last_ns, experiment, session = decode_token(page_token, filter, (int, int, str))
+                last_ns, experiment, session = decode_token(page_token, scope, (int, int, str))
                 query = query.having(
                     or_(
                         last < last_ns,
@@ -68,7 +70,7 @@ class SqlAnalytics:
             token = None
             if len(rows) > max_results:
                 end = page[-1]
-                token = encode_token(filter, (end.last_ns, end.experiment_id, end.session_id))
+                token = encode_token(scope, (end.last_ns, end.experiment_id, end.session_id))
             return SessionPage([_session(connection, row) for row in page], token)
 
     def query_metric(self, query: MetricQuery) -> list[MetricPoint]:
@@ -92,16 +94,11 @@ class SqlAnalytics:
         tree = parse_filter(filter_text)
         compiled = self._compiler.compile(tree)
         numbers = parse_experiment_ids(experiment_ids)
-        query = in_experiments(select(*columns).where(compiled.condition), numbers)
+        query = in_experiments(select(*columns), numbers)
         if compiled.exact:
-            return query
-        candidates = in_experiments(select(traces).where(compiled.condition), numbers)
-        keys = [
-            row.trace_key
-            for row in connection.execute(candidates).all()
-            if passes(connection, tree, row, infos_of(connection, [row])[0])
-        ]
-        return query.where(traces.c.trace_key.in_(keys))
+            return query.where(compiled.condition)
+        view = IndexView(connection, self._cache)
+        return query.where(Matching(connection, view, tree, compiled, numbers).condition())
 
 
 _SESSION_COLUMNS: Final = (

@@ -104,6 +104,13 @@ class Compiler:
                 return and_(true(), *(self._node(item, positive, still_open) for item in items))
             case Or(items):
                 return or_(false(), *(self._node(item, positive, still_open) for item in items))
+            # NOT goes down to single comparisons: SQLite's parser gives up on deep expressions.
+            case Not(Not(item)):
+                return self._node(item, positive, still_open)
+            case Not(And(items)):
+                return self._node(Or(tuple(map(Not, items))), positive, still_open)
+            case Not(Or(items)):
+                return self._node(And(tuple(map(Not, items))), positive, still_open)
             case Not(item):
                 inside = self._node(item, not positive, still_open)
                 return not_(func.coalesce(inside, false()))

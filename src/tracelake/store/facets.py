@@ -13,6 +13,7 @@ from tracelake.model.errors import InvalidInput
 from tracelake.model.filters.parse import parse_filter
 from tracelake.model.filters.tree import Node
 from tracelake.model.ids import parse_experiment_ids
+from tracelake.model.text import is_storable
 from tracelake.store.api import Facet, FacetQuery, FacetValue, Total
 from tracelake.store.compile import Compiled, Compiler
 from tracelake.store.database import Database
@@ -199,7 +200,7 @@ def _source_of(name: str) -> Callable[[_Piece], Iterable[tuple[str, int]]]:
     if field is not None:
         return lambda piece: piece.values(term(field))
     for beginning, keyed in _KEYED.items():
-        if name.startswith(beginning) and len(name) > len(beginning):
+        if name.startswith(beginning) and len(name) > len(beginning) and is_storable(name):
             present = term(keyed, name.removeprefix(beginning))
             return lambda piece: piece.values(present)
     words = ", ".join([*_VALUES, *_KEYS, *_SHAPE, _ERROR])

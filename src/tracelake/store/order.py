@@ -10,13 +10,14 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from tracelake.model.errors import InvalidInput
 from tracelake.model.filters.fields import nearest, trace_field
+from tracelake.model.text import is_storable
 from tracelake.store.pages import decode_token, encode_token
 from tracelake.store.rows import AnyRow
 from tracelake.store.schema import traces
 
 _ITEM: Final = re.compile(
     r"\s*(?:(?P<entity>tags?|metadata|request_metadata|attributes?|trace)\.)?"
-    r"(?:`(?P<quoted>[^`]+)`|(?P<key>[\w.\-/:]+))(?:\s+(?P<way>ASC|DESC))?\s*\Z",
+    r"(?:`(?P<quoted>[^`]+)`|\"(?P<in_quotes>[^\"]+)\"|(?P<key>[\w.\-/:]+))(?:\s+(?P<way>ASC|DESC))?\s*\Z",
     re.IGNORECASE,
 )
 
@@ -136,7 +137,7 @@ def _parse(item: str) -> _Key:
     if match is None:
         raise InvalidInput(f"order_by {item!r}: write a key, then ASC or DESC")
     descending = (match["way"] or "ASC").upper() == "DESC"
-    key = match["quoted"] or match["key"]
+    key = match["quoted"] or match["in_quotes"] or match["key"]
     entity = (match["entity"] or "").lower().removeprefix("request_").rstrip("s")
     if entity in ("tag", "metadata"):
         return _stored_key(item, entity, key, descending)
@@ -155,7 +156,7 @@ def _parse(item: str) -> _Key:
 
 
 def _stored_key(item: str, entity: str, key: str, descending: bool) -> _Key:
-    if '"' in key or "\\" in key or "\0" in key:
+    if '"' in key or "\\" in key or not is_storable(key):
         raise InvalidInput(f"order_by {item!r}: a quote or backslash in a key is not supported")
     if entity == "tag":
         column = traces.c.name if key == "mlflow.traceName" else traces.c.tags[key].as_string()
@@ -201,6 +202,4 @@ def _from_json(value: Any, key: _Key) -> Any:
             return bytes.fromhex(value)
         except ValueError as error:
             raise InvalidInput("page_token is not one that this server gave out") from error
-    if isinstance(value, str) and "\0" in value:
-        raise InvalidInput("page_token is not one that this server gave out")
     return value

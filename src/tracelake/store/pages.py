@@ -8,6 +8,12 @@ from typing import Any
 
 from tracelake.model.errors import InvalidInput
 from tracelake.model.jsonvalue import as_list
+from tracelake.model.text import is_storable
+
+
+def search_scope(filter: str, experiment_ids: Sequence[str] | None) -> str:
+    """Names what is searched, in the tokens of its pages."""
+    return f"{filter}:{'*' if experiment_ids is None else ','.join(sorted(experiment_ids))}:"
 
 
 def encode_token(order: str, values: Sequence[Any]) -> str:
@@ -25,7 +31,8 @@ def decode_token(token: str, order: str, types: Sequence[type | tuple[type, ...]
         raise InvalidInput("page_token is not one that this server gave out") from error
     if not told or told[0] != order:
         raise InvalidInput(
-            "page_token belongs to another query: keep the filter and the order, or leave it out"
+            "page_token belongs to another query: keep the filter, the experiments and the order, "
+            "or leave it out"
         )
     values = told[1:]
     if len(values) != len(types) or not all(map(_fits, values, types)):
@@ -35,5 +42,7 @@ def decode_token(token: str, order: str, types: Sequence[type | tuple[type, ...]
 
 def _fits(value: Any, wanted: type | tuple[type, ...]) -> bool:
     if isinstance(value, int) and abs(value) >= 2**63:
+        return False
+    if isinstance(value, str) and not is_storable(value):
         return False
     return isinstance(value, wanted) and not isinstance(value, bool)

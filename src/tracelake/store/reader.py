@@ -17,6 +17,7 @@ from tracelake.store.database import Database
 from tracelake.store.editor import trace_row
 from tracelake.store.finder import TraceFinder, TraceSearch, infos_of
 from tracelake.store.order import TraceOrder
+from tracelake.store.pages import search_scope
 from tracelake.store.payload import spans_in_order
 from tracelake.store.rows import AnyRow
 from tracelake.store.schema import spans
@@ -52,7 +53,7 @@ class SqlTraceReader:
             tree=parse_filter(filter),
             experiment_ids=parse_experiment_ids(experiment_ids),
             order=TraceOrder(tuple(order_by)),
-            scope=f"traces:{filter}:",
+            scope=search_scope(filter, experiment_ids),
             max_results=max_results,
             page_token=page_token,
         )

@@ -28,7 +28,10 @@ from tracelake.model.filters.patterns import regular
 from tracelake.model.filters.tree import EVERYTHING, And, Clause, Entity, Node, Not, OnSpan, Op, Or
 
 _MAX_CHARS: Final = 20_000
-_MAX_DEPTH: Final = 50
+_MAX_DEPTH: Final = 20
+"""SQLite's parser has a stack of 100, of which a pair of parentheses takes three."""
+_MAX_PATTERN_CHARS: Final = 10_000
+"""SQLite takes 50,000 bytes."""
 _MAX_CLAUSES: Final = 200
 """SQLite refuses expressions nested deeper than 1000, and nests every AND and OR."""
 _TOKEN: Final = re.compile(
@@ -203,6 +206,8 @@ class _Parser:
         value = _quoted(token)
         if op is Op.RLIKE:
             _check_pattern(value, token.column)
+        elif op in (Op.LIKE, Op.ILIKE) and len(value) > _MAX_PATTERN_CHARS:
+            raise InvalidFilter(f"longer than {_MAX_PATTERN_CHARS} characters", token.column)
         return _status(entity, op, value, token.column) if kind is Kind.STATUS else value
 
     def _string_list(self, entity: Entity, kind: Kind) -> tuple[str, ...]:

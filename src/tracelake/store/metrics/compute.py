@@ -1,18 +1,18 @@
 """A metric from all its sources: segments of the index, and the tables for the rest."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from tracelake.model.filters.tree import EVERYTHING, Node
 from tracelake.store.api import MetricPoint, MetricQuery
 from tracelake.store.compile import Compiled
-from tracelake.store.finder import beyond_index, infos_of, passes
 from tracelake.store.index.docs import Mask
-from tracelake.store.index.search import in_experiments_mask, matches_by_segment
+from tracelake.store.index.search import in_experiments_mask
 from tracelake.store.index.view import IndexView, Segment
+from tracelake.store.matching import Matching
 from tracelake.store.metrics.frames import (
     NO_BUCKET,
     Dictionary,
@@ -25,10 +25,6 @@ from tracelake.store.metrics.frames import (
 from tracelake.store.metrics.segment_frames import SegmentFrames, can_be_taken_away
 from tracelake.store.metrics.spec import Spec, View
 from tracelake.store.metrics.table_frames import TableFrames
-from tracelake.store.rows import AnyRow, AnySelect
-from tracelake.store.schema import traces
-
-_BATCH: Final = 2000
 
 
 class MetricRun:
@@ -47,8 +43,8 @@ class MetricRun:
         self._view = view
         self._spec = spec
         self._tree = tree
-        self._compiled = compiled
         self._experiments = experiments
+        self._matching = Matching(connection, view, tree, compiled, experiments)
         self._dictionaries = [Dictionary() for _ in spec.dimensions]
 
     def points(self, query: MetricQuery) -> list[MetricPoint]:
@@ -62,7 +58,7 @@ class MetricRun:
         return self._told(query, joined)
 
     def _groups(self) -> Iterator[Groups]:
-        for segment, chosen in self._chosen():
+        for segment, chosen in self._matching.by_segment():
             frames = SegmentFrames(self._connection, segment, self._spec, self._dictionaries)
             match self._spec.metric.view:
                 case View.TRACES:
@@ -72,9 +68,7 @@ class MetricRun:
                 case View.SPANS:
                     for frame in self._of_spans(frames, segment, chosen):
                         yield group(frame, self._spec)
-        yield from self._of_tables(
-            beyond_index(self._view.facts_seq, self._compiled.condition, self._experiments)
-        )
+        yield from self._of_tables()
 
     def _of_spans(self, frames: SegmentFrames, segment: Segment, chosen: Mask) -> Iterator[Frame]:
         """The spans of a segment; of all of them, as sums without those of traces that are gone."""
@@ -88,42 +82,10 @@ class MetricRun:
             inside = in_experiments_mask(segment, self._experiments)
             yield frames.of_spans(gone & inside).taken_away()
 
-    def _chosen(self) -> Iterator[tuple[Segment, Mask]]:
-        """Each segment with the documents that match."""
-        for segment, bounds in matches_by_segment(self._view, self._tree, self._experiments):
-            yield segment, bounds.surely | self._checked(segment, bounds.maybe & ~bounds.surely)
-
-    def _checked(self, segment: Segment, unsure: Mask) -> Mask:
-        """Those of some documents that do match, looked at one by one."""
-        found = np.zeros(segment.doc_count, dtype=np.bool_)
-        at = np.flatnonzero(unsure)
-        for first in range(0, len(at), _BATCH):
-            seqs = segment.column("seq")[at[first : first + _BATCH]]
-            query = select(traces).where(traces.c.seq.in_(seqs.tolist()))
-            rows = self._matching(self._connection.execute(query).all())
-            numbers = np.sort(np.array([row.seq for row in rows], dtype=np.int64))
-            found[segment.positions_of(numbers)] = True
-        return found
-
-    def _of_tables(self, query: AnySelect) -> Iterator[Groups]:
-        query = query.order_by(traces.c.seq)
+    def _of_tables(self) -> Iterator[Groups]:
         frames = TableFrames(self._connection, self._spec, self._dictionaries)
-        after = 0
-        while True:
-            page = query.where(traces.c.seq > after).limit(_BATCH)
-            rows: Sequence[Any] = self._connection.execute(page).all()
-            chosen = rows if self._compiled.exact else self._matching(rows)
-            yield group(frames.of(chosen), self._spec)
-            if len(rows) < _BATCH:
-                return
-            after = rows[-1].seq
-
-    def _matching(self, rows: Sequence[AnyRow]) -> list[AnyRow]:
-        return [
-            row
-            for row, info in zip(rows, infos_of(self._connection, rows), strict=True)
-            if passes(self._connection, self._tree, row, info)
-        ]
+        for rows in self._matching.beyond_index():
+            yield group(frames.of(rows), self._spec)
 
     def _told(self, query: MetricQuery, groups: Groups) -> list[MetricPoint]:
         scale = 1e-6 if self._spec.metric.column == "duration_ns" else 1.0

@@ -1,15 +1,18 @@
 """What can be asked: metrics, the dimensions of each, aggregations, buckets. And what is wrong."""
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from tracelake.model.errors import InvalidInput
+from tracelake.model.text import is_storable
 from tracelake.store.api import MetricQuery
 
 TAG: Final = "tag."
 METADATA: Final = "metadata."
 MONTH: Final = "month"
+_PERCENT: Final = re.compile(r"P(\d{1,3}(?:\.\d+)?)", re.ASCII)
 _SIMPLE: Final = ("COUNT", "SUM", "AVG", "MIN", "MAX")
 _MOST_DIMENSIONS: Final = 5
 
@@ -107,6 +110,8 @@ def spec_of(query: MetricQuery) -> Spec:
         raise InvalidInput(f"dimensions: at most {_MOST_DIMENSIONS}")
     for name in query.dimensions:
         _check_dimension(name, query.metric, metric)
+        if query.dimensions.count(name) > 1:
+            raise InvalidInput(f"dimension {name!r} is given twice")
     hidden = (metric.distinct,) if metric.distinct else ()
     return Spec(
         metric,
@@ -130,7 +135,7 @@ def _check_dimension(name: str, asked: str, metric: Metric) -> None:
         return
     for prefix in (TAG, METADATA):
         key = name.removeprefix(prefix)
-        if name.startswith(prefix) and key and key not in _COMPUTED:
+        if name.startswith(prefix) and key and key not in _COMPUTED and is_storable(key):
             return
     raise InvalidInput(
         f"dimension {name!r}: for a metric of {metric.view.value} use one of {', '.join(allowed)}, "
@@ -139,13 +144,10 @@ def _check_dimension(name: str, asked: str, metric: Metric) -> None:
 
 
 def _percent(name: str) -> float:
-    try:
-        percent = float(name.removeprefix("P"))
-    except ValueError:
-        percent = -1.0
-    if not name.startswith("P") or not 0 <= percent <= 100:
+    match = _PERCENT.fullmatch(name)
+    if match is None or float(match[1]) > 100:
         raise InvalidInput(f"aggregation {name!r}: use one of {_aggregation_words()}")
-    return percent
+    return float(match[1])
 
 
 def _aggregation_words() -> str:
