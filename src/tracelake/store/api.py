@@ -313,7 +313,6 @@ class FacetQuery:
 @dataclass(frozen=True, slots=True)
 class FacetValue:
     value: str
-    """A very long one is cut, and closed by a digest."""
     count: int
     """Traces that have it."""
 

@@ -1,13 +1,14 @@
 """Which values a field has among the traces that match, and how many traces have each."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from tracelake.model.errors import InvalidInput
 from tracelake.model.filters.parse import parse_filter
@@ -22,10 +23,11 @@ from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.docs import Mask
 from tracelake.store.index.facts import Facts
 from tracelake.store.index.search import matches_by_segment
-from tracelake.store.index.terms import Field, parts_of, term
+from tracelake.store.index.terms import Field, is_cut, parts_of, term
 from tracelake.store.index.view import IndexView, Segment, Shape, shape_of
-from tracelake.store.rows import AnyRow
-from tracelake.store.schema import traces
+from tracelake.store.index.whole import SPAN_PARTS, Read, of_spans, whole
+from tracelake.store.rows import AnyRow, AnySelect, trace_of
+from tracelake.store.schema import assessments, spans, traces
 
 _MOST_IN_TAIL: Final = 5000
 """So many traces newer than the index are looked at. With more, counts are not exact."""
@@ -58,6 +60,14 @@ _COLUMN_KEYS: Final = {
     "metadata.mlflow.trace.user": Field.USER,
 }
 _ERROR: Final = "error"
+_COLUMNS: Final = {
+    "status": "state",
+    "name": "name",
+    "user": "user_id",
+    "session": "session_id",
+    "experiment": "experiment_id",
+}
+_JSON_COLUMNS: Final = {"tags": "tags", "metadata": "trace_metadata"}
 
 
 class SqlFacets:
@@ -76,12 +86,12 @@ class SqlFacets:
                 is_exact &= piece.is_exact
                 for counting in counters:
                     counting.add(piece)
-        return [counting.facet(query.max_values, is_exact) for counting in counters]
+            return [counting.facet(connection, query.max_values, is_exact) for counting in counters]
 
     def count(self, query: FacetQuery) -> Total:
         with self._database.read() as connection:
             pieces = list(self._pieces(connection, query))
-        return Total(sum(piece.count for piece in pieces), all(p.is_exact for p in pieces))
+        return Total(sum(piece.at_most for piece in pieces), all(p.is_exact for p in pieces))
 
     def _pieces(self, connection: Connection, query: FacetQuery) -> Iterator["_Piece"]:
         tree = parse_filter(query.filter)
@@ -92,11 +102,20 @@ class SqlFacets:
             is_exact = bool((chosen == (bounds.surely & chosen)).all())
             yield _SegmentPiece(segment, chosen, is_exact)
         compiled = self._compiler.compile(tree)
-        rows = _tail(connection, view.facts_seq, compiled, numbers, query)
+        tail = _tail(view.facts_seq, compiled, numbers, query)
+        newest = tail.order_by(traces.c.seq.desc()).limit(_MOST_IN_TAIL)
+        rows: Sequence[Any] = connection.execute(newest).all()
         is_exact = len(rows) < _MOST_IN_TAIL
+        at_most = 0
+        if not is_exact:
+            at_most = connection.execute(tail.with_only_columns(func.count())).scalar_one()
         if not compiled.exact:
             rows = _matching(connection, tree, rows)
-        yield _TailPiece(Facts(connection, rows), len(rows), is_exact)
+        yield _TailPiece(Facts(connection, rows), rows, max(at_most, len(rows)), is_exact)
+
+
+Found = tuple[str, int, Callable[[], list[int]]]
+"""A value as terms have it, how many of the chosen traces have it, and which versions do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,62 +125,76 @@ class _SegmentPiece:
     is_exact: bool
 
     @property
-    def count(self) -> int:
+    def at_most(self) -> int:
         return int(self.chosen.sum())
 
-    def values(self, present: bytes) -> Iterator[tuple[str, int]]:
+    def values(self, present: bytes) -> Iterator[Found]:
         """Values of a field that a trace has once, with how many chosen traces have each."""
         codes, values = self.segment.codes(present)
         counts = np.bincount(codes[self.chosen], minlength=len(values) + 1).tolist()
-        for (value, _), count in zip(values, counts[1:], strict=True):
+        for code, (value, count) in enumerate(zip(values, counts[1:], strict=True), 1):
             if count:
-                yield value, count
+                yield value, count, partial(self._seqs_of_code, codes, code)
 
-    def keys(self, field: Field) -> Iterator[tuple[str, int]]:
+    def keys(self, field: Field) -> Iterator[Found]:
         for found, docs in self.segment.terms.keys(field.value):
-            yield parts_of(found)[0], int(self.chosen[docs].sum())
+            yield self._found(parts_of(found)[0], self.segment.mask_of(docs))
 
-    def many(self, present: bytes) -> Iterator[tuple[str, int]]:
+    def many(self, present: bytes) -> Iterator[Found]:
         """Values of a field that a trace may have several of."""
         for found, docs in self.segment.values(present):
-            yield found, int(self.chosen[docs].sum())
+            yield found, int(self.chosen[docs].sum()), partial(self._seqs, docs)
 
-    def shapes(self, part: int) -> Iterator[tuple[str, int]]:
+    def shapes(self, part: int) -> Iterator[Found]:
         by_value: dict[str, list[Any]] = {}
         for shape, docs in self.segment.shapes():
             _gather(by_value, shape, part, docs)
         for value, docs in by_value.items():
-            yield value, int((self.segment.mask_of(*docs) & self.chosen).sum())
+            yield self._found(value, self.segment.mask_of(*docs))
+
+    def _found(self, value: str, mask: Mask) -> Found:
+        return value, int((mask & self.chosen).sum()), partial(self._seqs, mask)
+
+    def _seqs_of_code(self, codes: Any, code: int) -> list[int]:
+        return self._seqs(codes == code)
+
+    def _seqs(self, docs: Any) -> list[int]:
+        return self.segment.column("seq")[docs].tolist()
 
 
+@dataclass(frozen=True, slots=True)
 class _TailPiece:
     """Traces that the index does not know yet, by the terms it will give them."""
 
-    def __init__(self, facts: Facts, count: int, is_exact: bool) -> None:
-        self.count = count
-        self.is_exact = is_exact
-        self._positions = facts.positions()
+    facts: Facts
+    rows: Sequence[AnyRow]
+    at_most: int
+    is_exact: bool
 
-    def values(self, present: bytes) -> Iterator[tuple[str, int]]:
+    def values(self, present: bytes) -> Iterator[Found]:
         low, high = present + b"\0", present + b"\x01"
-        for found, positions in self._positions.items():
+        for found, positions in self.facts.positions().items():
             if low <= found < high:
-                yield parts_of(found)[-1], len(set(positions))
+                yield self._found(parts_of(found)[-1], positions)
 
     many = values
 
-    def keys(self, field: Field) -> Iterator[tuple[str, int]]:
-        for found, positions in self._positions.items():
+    def keys(self, field: Field) -> Iterator[Found]:
+        for found, positions in self.facts.positions().items():
             if found[:2] == field.value + b"\0" and found.count(b"\0") == 1:
-                yield parts_of(found)[0], len(set(positions))
+                yield self._found(parts_of(found)[0], positions)
 
-    def shapes(self, part: int) -> Iterator[tuple[str, int]]:
+    def shapes(self, part: int) -> Iterator[Found]:
         by_value: dict[str, list[list[int]]] = {}
-        for found, positions in self._positions.items():
+        for found, positions in self.facts.positions().items():
             if found[:2] == Field.SHAPE.value + b"\0":
                 _gather(by_value, shape_of(found), part, positions)
         for value, positions in by_value.items():
-            yield value, len({position for some in positions for position in some})
+            yield self._found(value, [position for some in positions for position in some])
+
+    def _found(self, value: str, positions: Sequence[int]) -> Found:
+        found = set(positions)
+        return value, len(found), lambda: [self.rows[position].seq for position in found]
 
 
 _Piece = _SegmentPiece | _TailPiece
@@ -175,20 +208,33 @@ class _Counting:
         self._prefix = prefix
         self._source = _source_of(name)
         self._counts: Counter[str] = Counter()
+        self._seqs: dict[str, list[Callable[[], list[int]]]] = defaultdict(list)
+        """Of values that are cut, who has them."""
 
     def add(self, piece: _Piece) -> None:
         counts, prefix = self._counts, self._prefix.lower()
-        for value, count in self._source(piece):
+        for value, count, seqs in self._source(piece):
             if count and value.lower().startswith(prefix):
                 counts[value] += count
+                if is_cut(value):
+                    self._seqs[value].append(seqs)
 
-    def facet(self, max_values: int, is_exact: bool) -> Facet:
+    def facet(self, connection: Connection, max_values: int, is_exact: bool) -> Facet:
         ordered = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
-        values = [FacetValue(value, count) for value, count in islice(ordered, max_values)]
+        values = [
+            FacetValue(self._whole(connection, value), count)
+            for value, count in islice(ordered, max_values)
+        ]
         return Facet(self._name, values, len(ordered), is_exact)
 
+    def _whole(self, connection: Connection, value: str) -> str:
+        read = _reader_of(self._name, connection)
+        for seqs in self._seqs.get(value, ()):
+            value = whole(connection, value, seqs(), read)
+        return value
 
-def _source_of(name: str) -> Callable[[_Piece], Iterable[tuple[str, int]]]:
+
+def _source_of(name: str) -> Callable[[_Piece], Iterable[Found]]:
     """What reads the values of a field from a piece. Raises InvalidInput."""
     if name in _KEYS:
         return lambda piece: piece.keys(_KEYS[name])
@@ -207,6 +253,29 @@ def _source_of(name: str) -> Callable[[_Piece], Iterable[tuple[str, int]]]:
     raise InvalidInput(f"field {name!r}: use one of {words}, tags.<key>, metadata.<key>")
 
 
+def _reader_of(name: str, connection: Connection) -> Read:
+    """What reads the values of a field from a row of traces."""
+    if name in _SHAPE:
+        return of_spans(connection, SPAN_PARTS[_SHAPE[name]])
+    if name == _ERROR:
+        return of_spans(connection, spans.c.error)
+    if name in ("tags", "metadata"):
+        return lambda row: getattr(row, _JSON_COLUMNS[name])
+    if name in _KEYS:
+
+        def names(row: AnyRow) -> Iterable[str]:
+            query = select(assessments.c.name).where(assessments.c.trace_key == row.trace_key)
+            return connection.scalars(query)
+
+        return names
+    if name in _VALUES:
+        return lambda row: [getattr(row, _COLUMNS[name])]
+    kind, _, key = name.partition(".")
+    if kind == "tags":
+        return lambda row: [trace_of(row).tags.get(key)]
+    return lambda row: [trace_of(row).trace_metadata.get(key)]
+
+
 def _gather(by_value: dict[str, list[Any]], shape: Shape, part: int, docs: Any) -> None:
     value = shape[part]
     if value is not None:
@@ -223,18 +292,14 @@ def _in_range(segment: Segment, query: FacetQuery) -> Mask:
 
 
 def _tail(
-    connection: Connection,
-    facts_seq: int,
-    compiled: Compiled,
-    numbers: Sequence[int] | None,
-    query: FacetQuery,
-) -> Sequence[AnyRow]:
+    facts_seq: int, compiled: Compiled, numbers: Sequence[int] | None, query: FacetQuery
+) -> AnySelect:
     chosen = beyond_index(facts_seq, compiled.condition, numbers)
     if query.start_time_ms is not None:
         chosen = chosen.where(traces.c.start_ns + 0 >= query.start_time_ms * _MS)
     if query.end_time_ms is not None:
         chosen = chosen.where(traces.c.start_ns + 0 < query.end_time_ms * _MS)
-    return connection.execute(chosen.order_by(traces.c.seq.desc()).limit(_MOST_IN_TAIL)).all()
+    return chosen
 
 
 def _matching(connection: Connection, tree: Node, rows: Sequence[AnyRow]) -> list[AnyRow]:

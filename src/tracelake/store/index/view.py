@@ -109,15 +109,15 @@ class Segment:
 
         return self._cache.get((self.segment_id, name), load)
 
-    def codes(self, present: bytes) -> tuple[NDArray[np.int32], list[tuple[str, int]]]:
-        """For every document which value of a field it has, from 1, or 0; and the values, each
-        with one document that has it. `present` is the field's term without a value."""
+    def codes(self, present: bytes) -> tuple[NDArray[np.int32], list[str]]:
+        """For every document which value of a field it has, from 1, or 0; and the values, as kept
+        in terms. `present` is the field's term without a value."""
 
         def load() -> tuple[Any, int]:
             codes = np.zeros(self.doc_count, dtype=np.int32)
-            values: list[tuple[str, int]] = []
+            values: list[str] = []
             for each, docs in self.terms.between(*range_of(present)):
-                values.append((parts_of(each)[-1], int(docs[0])))
+                values.append(parts_of(each)[-1])
                 codes[docs] = len(values)
             return (codes, values), codes.nbytes + _TERM_BYTES * len(values)
 

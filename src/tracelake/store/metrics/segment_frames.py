@@ -1,6 +1,6 @@
 """Rows of a segment of the index as frames."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -10,8 +10,9 @@ from tracelake.store.index.columns import NO_NUMBER, Column
 from tracelake.store.index.docs import Mask, Positions
 from tracelake.store.index.facts import value_of_part, value_part
 from tracelake.store.index.span_numbers import HOUR_NS
-from tracelake.store.index.terms import Field, is_cut, shorten, term
+from tracelake.store.index.terms import Field, is_cut, term
 from tracelake.store.index.view import Segment
+from tracelake.store.index.whole import SPAN_PARTS, Read, of_spans, whole
 from tracelake.store.metrics.frames import Dictionary, Frame, Ints
 from tracelake.store.metrics.spec import (
     ASSESSMENT_DIMENSIONS,
@@ -23,7 +24,7 @@ from tracelake.store.metrics.spec import (
 )
 from tracelake.store.metrics.values import value_number, value_text
 from tracelake.store.rows import AnyRow, trace_of
-from tracelake.store.schema import assessments, spans, traces
+from tracelake.store.schema import assessments
 
 _FIELDS: Final = {
     "experiment": Field.EXPERIMENT,
@@ -203,70 +204,59 @@ class SegmentFrames:
         """Codes of a dimension of traces, for every position."""
         name = self._spec.dimensions[n]
         codes, values = self._segment.codes(present_term(name))
-        told = [None, *(self._whole(name, value, doc) for value, doc in values)]
+        told: list[str | None] = [None]
+        for code, value in enumerate(values, 1):
+            told.append(
+                self._whole(value, np.flatnonzero(codes == code), _reader_of(name))
+                if is_cut(value)
+                else value
+            )
         return self._dictionaries[n].codes(told)[codes]
 
     def _of_shapes(self, n: int) -> Ints:
         """Codes of a dimension of spans, for every shape."""
-        name = self._spec.dimensions[n]
-        part = SPAN_DIMENSIONS.index(name)
+        part = SPAN_DIMENSIONS.index(self._spec.dimensions[n])
+        read = of_spans(self._connection, SPAN_PARTS[part])
         told: list[str | None] = []
         for shape, docs in self._segment.shapes():
             value = shape[part]
-            if value is not None and is_cut(value):
-                value = self._whole_of_span(part, value, int(docs[0]))
-            told.append(value)
+            told.append(None if value is None else self._whole(value, docs, read))
         return self._dictionaries[n].codes(told) if told else np.zeros(1, dtype=np.int64)
 
     def _error_shapes(self) -> Mask:
         found = [shape[_STATUS_PART] == "ERROR" for shape, _ in self._segment.shapes()]
         return np.array(found or [False], dtype=np.bool_)
 
-    def _whole(self, name: str, value: str, doc: int) -> str | None:
-        """The value that a term stands for: one that is cut is read from a trace that has it."""
-        if not is_cut(value):
-            return value
-        row = self._row_of(doc)
-        if row is None:
-            return value
-        if name.startswith(TAG):
-            return trace_of(row).tags.get(name.removeprefix(TAG), value)
-        if name.startswith(METADATA):
-            return trace_of(row).trace_metadata.get(name.removeprefix(METADATA), value)
-        return _WHOLE_TRACE[name](row)
-
-    def _whole_of_span(self, part: int, value: str, doc: int) -> str:
-        row = self._row_of(doc)
-        if row is None:
-            return value
-        column = (
-            spans.c.name, spans.c.span_type, spans.c.status,
-            spans.c.model, spans.c.provider, spans.c.tool,
-        )[part]  # fmt: skip
-        told = self._connection.scalars(
-            select(column).where(spans.c.trace_key == row.trace_key).distinct()
-        )
-        return next((each for each in told if each and shorten(each) == value), value)
-
     def _of_assessment(self, name: str, parts: list[str], docs: Positions) -> str | None:
-        """What a term says of assessments; a part that is cut is read from one of them."""
+        """What a term says of assessments."""
         part = parts[ASSESSMENT_DIMENSIONS.index(name)]
-        if not is_cut(part):
-            return value_text(value_of_part(part)) if name == "assessment_value" else part
-        row = self._row_of(int(docs[0]))
-        query = select(assessments.c.name, assessments.c.value).where(
-            assessments.c.trace_key == (None if row is None else row.trace_key),
-        )
-        for told in self._connection.execute(query):
-            if name == "assessment_value" and shorten(value_part(told.value)) == part:
-                return value_text(told.value)
-            if name == "assessment_name" and shorten(told.name) == part:
-                return told.name
-        return part
+        if name != "assessment_value":
+            return self._whole(part, docs, self._assessed_names)
+        # A part that stays cut is of versions that are gone, which nothing is told of.
+        whole_part = self._whole(part, docs, self._assessed_values)
+        return part if is_cut(whole_part) else value_text(value_of_part(whole_part))
 
-    def _row_of(self, doc: int) -> AnyRow | None:
-        seq = int(self._segment.column("seq")[doc])
-        return self._connection.execute(select(traces).where(traces.c.seq == seq)).one_or_none()
+    def _assessed_names(self, row: AnyRow) -> Iterable[str]:
+        query = select(assessments.c.name).where(assessments.c.trace_key == row.trace_key)
+        return self._connection.scalars(query)
+
+    def _assessed_values(self, row: AnyRow) -> Iterable[str]:
+        query = select(assessments.c.value).where(assessments.c.trace_key == row.trace_key)
+        return map(value_part, self._connection.scalars(query))
+
+    def _whole(self, part: str, docs: Any, read: Read) -> str:
+        if not is_cut(part):
+            return part
+        return whole(self._connection, part, self._segment.column("seq")[docs].tolist(), read)
+
+
+def _reader_of(dimension: str) -> Read:
+    """What reads a dimension of traces."""
+    if dimension.startswith(TAG):
+        return lambda row: [trace_of(row).tags.get(dimension.removeprefix(TAG))]
+    if dimension.startswith(METADATA):
+        return lambda row: [trace_of(row).trace_metadata.get(dimension.removeprefix(METADATA))]
+    return lambda row: [_WHOLE_TRACE[dimension](row)]
 
 
 def can_use_cells(spec: Spec) -> bool:
