@@ -178,6 +178,28 @@ def test_the_index_forgets_what_is_deleted(store: Store) -> None:
     assert store.traces.find_traces().traces == []
 
 
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_what_is_found_by_feedback_on_its_session_goes_whole(
+    store: Store, monkeypatch: pytest.MonkeyPatch, is_ended: bool
+) -> None:
+    """Also where the trace that the feedback stands on is among the first, or work is ended."""
+    monkeypatch.setattr("tracelake.store.deletion._PAGE", 2)
+    monkeypatch.setattr("tracelake.store.deletion._ROWS", (2, 2, 2))
+    for n in range(1, 8):
+        write(store, make_span(n, 1, session__id="s1" if n < 7 else "s2"))
+    source = AssessmentSource(SourceType.HUMAN)
+    said = NewAssessment("bad", "feedback", True, source, metadata={"mlflow.trace.session": "s1"})
+    store.assessments.add(public_id(6), said)
+    scope = TraceScope(filter="feedback.bad = true")
+    assert store.deletion.count(scope) == 6
+    asked = iter([True, True, False])
+    if is_ended:
+        assert not store.deletion.delete(scope, lambda: next(asked)).is_complete
+        assert store.deletion.count(scope) == 4
+    store.deletion.delete(scope)
+    assert [info.trace_id for info in store.traces.find_traces().traces] == [public_id(7)]
+
+
 def test_disk_is_given_back(tmp_path: Path) -> None:
     file = tmp_path / "tracelake.db"
     store = open_store(f"sqlite:///{file}")

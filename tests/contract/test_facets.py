@@ -103,3 +103,19 @@ def test_a_prefix_and_a_range_narrow_them(filled: Store) -> None:
 def test_an_unknown_field_lists_the_known(filled: Store) -> None:
     with pytest.raises(InvalidInput, match=r"model, provider, tool"):
         filled.facets.find(FacetQuery(("colour",)))
+
+
+def test_a_count_is_never_too_low(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracelake.store.facets._MOST_IN_TAIL", 3)
+    for n in range(1, 9):
+        write(store, make_span(n, 1, error=n % 2 == 0))
+    for filter, least in (("", 8), ("status = 'ERROR'", 4), ("trace.text LIKE '%step%'", 8)):
+        told = store.facets.count(FacetQuery(filter=filter))
+        assert told.count >= least
+        assert not told.is_exact
+
+
+def test_a_field_that_no_text_can_name_is_refused(store: Store) -> None:
+    write(store, make_span(1, 1))
+    with pytest.raises(InvalidInput, match="field"):
+        store.facets.find(FacetQuery(("tags.\ud800",)))

@@ -3,13 +3,18 @@
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from tests.spans import make_span, public_id, write
+from tracelake.model.entities import Span, TraceInfo
 from tracelake.model.errors import NotFound, Unavailable
+from tracelake.model.filters.evaluate import Evidence
 from tracelake.query.live.routes import router
+from tracelake.query.live.subscription import Interest
 from tracelake.query.live.tail import LiveTail
 from tracelake.store.open import Store
 from tracelake.store.operations import TraceScope
@@ -53,13 +58,13 @@ def test_a_listener_that_is_cut_off_listens_again(store: Store) -> None:
 def test_spans_after_a_position(store: Store) -> None:
     write(store, make_span(1, 1), make_span(1, 2, 1))
     first = store.live.read_spans(public_id(1), None, max_spans=10)
-    assert (first.trace.part_count, first.spans, first.is_cut) == (1, [], False)
+    assert (first.spans, first.is_cut) == ([], False)
     write(store, make_span(1, 3, 1))
     write(store, make_span(1, 2, 1, name="again"))
-    later = store.live.read_spans(public_id(1), first.trace.part_count, max_spans=10)
+    later = store.live.read_spans(public_id(1), first.trace.position, max_spans=10)
     assert [span.name for span in later.spans] == ["again", "step"]
-    assert later.trace.part_count == 3
-    assert store.live.read_spans(public_id(1), 3, max_spans=10).spans == []
+    position = later.trace.position
+    assert store.live.read_spans(public_id(1), position, max_spans=10).spans == []
     assert len(store.live.read_spans(public_id(1), 0, max_spans=10).spans) == 3
     cut = store.live.read_spans(public_id(1), 0, max_spans=2)
     assert (cut.spans, cut.is_cut) == ([], True)
@@ -90,3 +95,48 @@ async def test_the_stream_of_a_trace_ends_when_it_is_deleted(
         await tail.stop()
     assert events[0].startswith(b"event: trace")
     assert events[-1].startswith(b"event: gone")
+
+
+def test_a_position_is_of_one_life_of_a_trace(store: Store) -> None:
+    write(store, make_span(1, 1))
+    position = store.live.read_spans(public_id(1), None, max_spans=10).trace.position
+    store.deletion.delete(TraceScope(trace_ids=(public_id(1),)))
+    write(store, make_span(1, 2))
+    again = store.live.read_spans(public_id(1), position, max_spans=10)
+    assert (again.spans, again.is_cut) == ([], True)
+    write(store, make_span(1, 3))
+    later = store.live.read_spans(public_id(1), again.trace.position, max_spans=10)
+    assert ([span.name for span in later.spans], later.is_cut) == (["step"], False)
+
+
+async def test_a_filter_on_spans_holds_up_nobody_else(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evidence = store.live.evidence
+    read: list[str] = []
+
+    def slow_evidence(info: TraceInfo) -> Evidence:
+        told = evidence(info)
+
+        def slow_spans() -> Sequence[Span]:
+            read.append(info.trace_id)
+            time.sleep(0.2)
+            return told.spans()
+
+        return replace(told, spans=slow_spans)
+
+    monkeypatch.setattr(store.live, "evidence", slow_evidence)
+    tail = LiveTail(store.live)
+    try:
+        deep = await tail.subscribe(Interest("span.name = 'step' AND text LIKE '%step%'"))
+        plain = await tail.subscribe(Interest("status = 'OK'"))
+        await asyncio.to_thread(write, store, *(make_span(n, 1) for n in range(1, 61)))
+        batch = await plain.take(20)
+        assert batch is not None
+        assert len(batch.traces) == 60
+        assert len(read) < 60
+        batch = await deep.take(60)
+        assert batch is not None
+        assert len(batch.traces) == 60
+    finally:
+        await tail.stop()

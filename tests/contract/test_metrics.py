@@ -336,3 +336,21 @@ def test_what_counts_can_only_be_counted(store: Store, metric: str, aggregation:
     write(store, make_span(1, 1))
     with pytest.raises(InvalidInput, match="only the aggregation COUNT"):
         store.analytics.query_metric(MetricQuery(metric, (aggregation,)))
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        (MetricQuery("trace_count", ("COUNT",), ("model", "model")), "given twice"),
+        (MetricQuery("assessment_count", ("COUNT",), ("assessment_name",) * 2), "given twice"),
+        (MetricQuery("trace_count", ("COUNT",), ("tag.\ud800",)), "dimension"),
+        (MetricQuery("latency", ("P 5",)), "aggregation"),
+        (MetricQuery("latency", ("P1e1",)), "aggregation"),
+        (MetricQuery("latency", ("P100.5",)), "aggregation"),
+    ],
+    ids=lambda value: None,
+)
+def test_queries_that_are_refused(store: Store, query: MetricQuery, says: str) -> None:
+    write(store, make_span(1, 1))
+    with pytest.raises(InvalidInput, match=says):
+        store.analytics.query_metric(query)

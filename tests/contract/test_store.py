@@ -1,6 +1,7 @@
 """What `store/api.py` promises, on every engine."""
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from tracelake.model.entities import AssessmentSource, SourceType, TokenUsage, T
 from tracelake.model.errors import AlreadyExists, InvalidInput, NotFound
 from tracelake.store.api import NewAssessment
 from tracelake.store.open import Store
+from tracelake.store.pages import encode_token, search_scope
 
 
 def test_spans_in_any_order_make_the_same_trace(store: Store) -> None:
@@ -187,6 +189,40 @@ def test_pages_hold_every_trace_once(store: Store) -> None:
         if token is None:
             break
     assert sorted(seen) == [public_id(n) for n in range(1, 26)]
+
+
+def test_a_token_is_of_one_search(store: Store) -> None:
+    other = store.experiments.create("other", {}).experiment_id
+    for n in range(1, 4):
+        write(store, make_span(n, 1, session__id=f"s{n}"))
+    for find in (store.traces.find_traces, store.analytics.find_sessions):
+        token = find(experiment_ids=["0"], max_results=1).next_page_token
+        assert token is not None
+        assert find(experiment_ids=["0"], max_results=1, page_token=token).next_page_token
+        for ids in (None, [other], ["0", other]):
+            with pytest.raises(InvalidInput, match="another query"):
+                find(experiment_ids=ids, max_results=1, page_token=token)
+
+
+@pytest.mark.parametrize("session", ["\ud800", "a\0b"])
+def test_a_token_that_no_store_gave_out_is_refused(store: Store, session: str) -> None:
+    for find, values in (
+        (store.traces.find_traces, [1, session]),
+        (store.analytics.find_sessions, [1, 0, session]),
+    ):
+        order = "timestamp_ms DESC" if len(values) == 2 else ""
+        token = encode_token(search_scope("", None) + order, values)
+        with pytest.raises(InvalidInput, match="page_token"):
+            find(page_token=token)
+
+
+def test_a_key_to_order_by_stands_in_quotes_of_both_kinds(store: Store) -> None:
+    for n, said in ((1, "b"), (2, "a")):
+        tag: dict[str, Any] = {"mlflow__traceTag__odd key": said}
+        write(store, make_span(n, 1, **tag))
+    for key in ('tags."odd key"', "tags.`odd key`"):
+        found = store.traces.find_traces(order_by=[key]).traces
+        assert [info.tags["odd key"] for info in found] == ["a", "b"]
 
 
 def test_changes_are_read_once_and_in_order(store: Store) -> None:

@@ -5,13 +5,15 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any, Final
 
 from sqlalchemy import Connection, delete, or_, select
 
 from tracelake.model.errors import InvalidFilter, InvalidInput
 from tracelake.model.filters.parse import parse_filter
-from tracelake.model.ids import parse_experiment_ids, parse_trace_id
+from tracelake.model.filters.tree import Entity, clauses_of
+from tracelake.model.ids import format_trace_id, parse_experiment_ids, parse_trace_id
 from tracelake.store.api import TraceReader
 from tracelake.store.database import Database
 from tracelake.store.finder import in_experiments
@@ -27,6 +29,7 @@ _PAGE: Final = 500
 _FREE_SHARE: Final = 20
 """One page in so many may stay free: the next spans take it, and the file need not grow."""
 _VACUUM_PAGES: Final = (16, 128, 4096)
+_ASSESSED: Final = (Entity.FEEDBACK, Entity.EXPECTATION, Entity.ISSUE)
 _INT64: Final = 2**63 - 1
 
 
@@ -105,6 +108,18 @@ class SqlTraceDeletion:
             with suppress(InvalidFilter):
                 parse_filter(narrowed)
                 text = narrowed
+        found = self._ids_found(text, scope)
+        if any(clause.entity in _ASSESSED for clause in clauses_of(parse_filter(text))):
+            # An assessment may speak for all traces of a session: what it stands on goes last.
+            ids = list(islice(chain.from_iterable(found), scope.max_traces))
+            assessed = self._assessed_among(ids)
+            yield from self._by_ids([each for each in ids if each not in assessed], scope)
+            yield from self._by_ids(sorted(assessed), scope)
+            return
+        for page in found:
+            yield from self._by_ids(page, scope)
+
+    def _ids_found(self, text: str, scope: TraceScope) -> Iterator[Sequence[str]]:
         token: str | None = None
         while True:
             page = self._reader.find_traces(
@@ -116,10 +131,25 @@ class SqlTraceDeletion:
                 page_token=token,
             )
             if page.traces:
-                yield from self._by_ids([info.trace_id for info in page.traces], scope)
+                yield [info.trace_id for info in page.traces]
             token = page.next_page_token
             if token is None:
                 return
+
+    def _assessed_among(self, trace_ids: Sequence[str]) -> set[str]:
+        """Those of some traces that assessments stand on."""
+        found: set[str] = set()
+        for at in range(0, len(trace_ids), _PAGE):
+            some = [parse_trace_id(trace_id) for trace_id in trace_ids[at : at + _PAGE]]
+            query = (
+                select(traces.c.trace_id)
+                .join(assessments, assessments.c.trace_key == traces.c.trace_key)
+                .where(traces.c.trace_id.in_(some))
+                .distinct()
+            )
+            with self._database.read() as connection:
+                found.update(map(format_trace_id, connection.scalars(query)))
+        return found
 
     def _by_age(self, scope: TraceScope) -> Iterator[Sequence[AnyRow]]:
         query = in_experiments(_rows_in(scope), parse_experiment_ids(scope.experiment_ids))

@@ -58,7 +58,7 @@ class SqlLive:
             rows = connection.execute(query).all()
             infos = infos_of(connection, rows)
         return [
-            ChangedTrace(row.seq, info, row.chunk_count)
+            ChangedTrace(row.seq, info, _position(row))
             for row, info in zip(rows, infos, strict=True)
         ]
 
@@ -77,17 +77,19 @@ class SqlLive:
 
         return Evidence(info, read_spans, read_of_session)
 
-    def read_spans(self, trace_id: str, after_parts: int | None, *, max_spans: int) -> NewSpans:
+    def read_spans(self, trace_id: str, after: int | None, *, max_spans: int) -> NewSpans:
         with self._database.read() as connection:
             row = trace_row(connection, trace_id)
-            trace = ChangedTrace(row.seq, infos_of(connection, [row])[0], row.chunk_count)
-            if after_parts is None or after_parts >= row.chunk_count:
+            trace = ChangedTrace(row.seq, infos_of(connection, [row])[0], _position(row))
+            if after and after >> CHUNK_BITS != row.trace_key:
+                return NewSpans(trace, [], True)
+            if after is None or after >= trace.position:
                 return NewSpans(trace, [], False)
             query = (
                 select(spans)
                 .where(
                     spans.c.trace_key == row.trace_key,
-                    spans.c.chunk_id >= (row.trace_key << CHUNK_BITS) + after_parts,
+                    spans.c.chunk_id >= after,
                 )
                 .order_by(spans.c.start_ns, spans.c.span_id)
                 .limit(max_spans + 1)
@@ -105,6 +107,11 @@ class SqlLive:
     def _last_seq(self) -> int:
         with self._database.read() as connection:
             return last_seq(connection)
+
+
+def _position(row: AnyRow) -> int:
+    """The number of the trace's next chunk. A trace that is made anew has another key."""
+    return (row.trace_key << CHUNK_BITS) + row.chunk_count
 
 
 def _row_or_none(connection: Connection, trace_id: str) -> AnyRow | None:

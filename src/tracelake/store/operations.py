@@ -103,8 +103,8 @@ class ChangedTrace:
 
     seq: int
     info: TraceInfo
-    part_count: int
-    """How many parts its spans came in: a position in the trace, for `Live.read_spans`."""
+    position: int
+    """Where the spans that it has by then end, for `Live.read_spans`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +134,11 @@ class Live(Protocol):
         """What filters are decided on; what costs a read is read once, when first asked for."""
         ...
 
-    def read_spans(self, trace_id: str, after_parts: int | None, *, max_spans: int) -> NewSpans:
-        """The trace as it is now, and spans of parts above `after_parts`; None means no spans.
+    def read_spans(self, trace_id: str, after: int | None, *, max_spans: int) -> NewSpans:
+        """The trace as it is now, and spans after a position; None means no spans, 0 all.
 
-        Raises NotFound.
+        A position is of one life of a trace: where it was deleted since and spans made it anew,
+        the answer is cut. Raises NotFound.
         """
         ...
 

@@ -11,7 +11,17 @@ from typing import Any, Final
 from tracelake.model.entities import Assessment, JsonValue, Span, TraceInfo
 from tracelake.model.filters.fields import TRACE_FIELDS, Kind
 from tracelake.model.filters.patterns import like, regular
-from tracelake.model.filters.tree import And, Clause, Entity, Node, Not, OnSpan, Op, Or
+from tracelake.model.filters.tree import (
+    And,
+    Clause,
+    Entity,
+    Node,
+    Not,
+    OnSpan,
+    Op,
+    Or,
+    clauses_of,
+)
 from tracelake.model.ids import TRACE_PREFIX
 from tracelake.model.jsonvalue import as_list, as_object, objects_in
 from tracelake.model.text import storable
@@ -46,6 +56,18 @@ def matches(node: Node, told: Evidence) -> bool:
             return any(_span_matches(item, span) for span in told.spans())
         case Clause():
             return _clause_matches(node, told)
+
+
+def needs_spans(node: Node) -> bool:
+    """Whether the spans of a trace may have to be read to decide it."""
+    return any(
+        clause.entity in (Entity.SPAN, Entity.SPAN_ATTRIBUTE)
+        or (
+            clause.entity is Entity.ATTRIBUTE
+            and TRACE_FIELDS[clause.key] in (Kind.VALUES, Kind.CONTENT)
+        )
+        for clause in clauses_of(node)
+    )
 
 
 def compare(op: Op, found: Any, wanted: Any) -> bool:

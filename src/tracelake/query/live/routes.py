@@ -57,14 +57,12 @@ def router(live: Live, tail: LiveTail) -> APIRouter:
         trace_id: str, after_id: AfterId = None, last_event_id: LastEventId = None
     ) -> StreamingResponse:
         """One trace as it grows: its info, and the heads of spans that came or changed."""
-        after_parts = _seq(last_event_id or after_id)
+        after = _seq(last_event_id or after_id)
         public_id = format_trace_id(parse_trace_id(trace_id))
         # Subscribed before it is read, so that no change falls in between.
         subscription = await tail.subscribe(Interest(trace_id=public_id))
         try:
-            first = await run_in_threadpool(
-                live.read_spans, public_id, after_parts, max_spans=_MAX_SPANS
-            )
+            first = await run_in_threadpool(live.read_spans, public_id, after, max_spans=_MAX_SPANS)
         except BaseException:
             tail.unsubscribe(subscription)
             raise
@@ -100,17 +98,19 @@ async def _span_events(
     try:
         while True:
             kind = "behind" if found.is_cut else "trace"
-            parts = found.trace.part_count
-            yield _event(kind, _trace_body(found), parts)
+            position = found.trace.position
+            yield _event(kind, _trace_body(found), position)
             changed = await subscription.take(_HEARTBEAT_S)
             while changed is None:
                 if subscription.is_over:
                     return
                 # Nobody is told of deletion; reading the trace shows it.
                 await run_in_threadpool(live.read_spans, trace_id, None, max_spans=0)
-                yield _heartbeat(parts)
+                yield _heartbeat(position)
                 changed = await subscription.take(_HEARTBEAT_S)
-            found = await run_in_threadpool(live.read_spans, trace_id, parts, max_spans=_MAX_SPANS)
+            found = await run_in_threadpool(
+                live.read_spans, trace_id, position, max_spans=_MAX_SPANS
+            )
     except NotFound:
         yield _event("gone", b"{}")
     finally:

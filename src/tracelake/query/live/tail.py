@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from tracelake.model import wire
 from tracelake.model.errors import TracelakeError
+from tracelake.model.filters.evaluate import needs_spans
 from tracelake.query.answer import encode
 from tracelake.query.live.subscription import Interest, Subscription
 from tracelake.store.operations import Live
@@ -33,12 +35,18 @@ class _Wanted:
 
 
 class LiveTail:
-    """Runs while someone subscribes. `stop` it before the server waits for its connections."""
+    """Runs while someone subscribes. `stop` it before the server waits for its connections.
+
+    Interests that need the spans of a trace have a reader of their own: to judge a page of changes
+    for them can take seconds, which nobody else is to wait for.
+    """
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._seq = 0
-        self._subscriptions: set[Subscription] = set()
+        self._plain = _Reader(live)
+        self._deep = _Reader(live)
+        self._latest = 0
+        self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
         self._is_stopped = False
@@ -48,81 +56,124 @@ class LiveTail:
 
         The caller gives it back with `unsubscribe`.
         """
-        interest.parse()
+        reader = self._deep if needs_spans(interest.parse()) else self._plain
         async with self._starting:
             if self._task is None or self._task.done():
-                self._seq = await asyncio.to_thread(self._live.wait, -1, 0)
+                self._latest = await asyncio.to_thread(self._live.wait, -1, 0)
+                self._plain.seq = self._deep.seq = self._latest
                 self._task = asyncio.create_task(self._run(), name="live-tail")
-            subscription = Subscription(interest, self._seq)
-            self._subscriptions.add(subscription)
+            subscription = Subscription(interest, reader.seq)
+            reader.subscriptions.add(subscription)
         if self._is_stopped:
             subscription.end()
         elif after_seq is not None:
             try:
-                await self._catch_up(subscription, after_seq)
+                await reader.catch_up(subscription, after_seq)
             except BaseException:
                 self.unsubscribe(subscription)
                 raise
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        self._subscriptions.discard(subscription)
+        for reader in (self._plain, self._deep):
+            reader.subscriptions.discard(subscription)
 
     async def stop(self) -> None:
         """End every stream, and the reading."""
         self._is_stopped = True
-        for subscription in self._subscriptions:
-            subscription.end()
-        self._subscriptions.clear()
+        for reader in (self._plain, self._deep):
+            for subscription in reader.subscriptions:
+                subscription.end()
+            reader.subscriptions.clear()
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
 
     async def _run(self) -> None:
-        is_away = must_jump = False
-        while self._subscriptions:
+        """Watch the number of the latest change; the readers follow it."""
+        following = [
+            asyncio.create_task(reader.run(self._later_than))
+            for reader in (self._plain, self._deep)
+        ]
+        is_away = False
+        try:
+            while self._plain.subscriptions or self._deep.subscriptions:
+                try:
+                    latest = await asyncio.to_thread(self._live.wait, self._latest, _WAIT_S)
+                    is_away = False
+                except TracelakeError as error:
+                    # Said once: a store can be away for hours.
+                    if not is_away:
+                        _log.warning("live streams wait: %s", error.message)
+                    is_away = True
+                    await asyncio.sleep(_WAIT_S)
+                    continue
+                async with self._changed:
+                    self._latest = latest
+                    self._changed.notify_all()
+                await asyncio.sleep(_PAUSE_S)
+        finally:
+            for each in following:
+                each.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
+
+    async def _later_than(self, seq: int) -> int:
+        """The number of the latest change, once it is above `seq`."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._latest > seq)
+            return self._latest
+
+
+class _Reader:
+    """Reads changes for some subscriptions, which all have the same place: `seq`."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self.seq = 0
+        self.subscriptions: set[Subscription] = set()
+
+    async def run(self, later_than: Callable[[int], Awaitable[int]]) -> None:
+        """Follow the changes until it is cancelled. `later_than` waits for one above a number."""
+        must_jump = False
+        while True:
+            latest = await later_than(self.seq)
             try:
                 if must_jump:
-                    self._jump(await asyncio.to_thread(self._live.wait, -1, 0))
+                    self._jump(latest)
                     must_jump = False
-                latest = await asyncio.to_thread(self._live.wait, self._seq, _WAIT_S)
-                if latest > self._seq:
-                    await self._follow(latest)
-                is_away = False
-                await asyncio.sleep(_PAUSE_S)
+                await self._follow(latest)
             except TracelakeError as error:
-                # Said once: a store can be away for hours.
-                if not is_away:
-                    _log.warning("live streams wait: %s", error.message)
-                is_away = True
+                _log.warning("live streams wait: %s", error.message)
                 await asyncio.sleep(_WAIT_S)
             except Exception:
                 # The streams outlive whatever one change runs into.
-                _log.exception("live streams skip the changes after %d", self._seq)
+                _log.exception("live streams skip the changes after %d", self.seq)
                 must_jump = True
                 await asyncio.sleep(_WAIT_S)
 
     async def _follow(self, latest: int) -> None:
-        if latest - self._seq > _MAX_BACKLOG:
+        if not self.subscriptions:
+            self.seq = latest
+        if latest - self.seq > _MAX_BACKLOG:
             self._jump(latest)
-        while self._seq < latest:
-            wanted = frozenset(each.interest for each in self._subscriptions)
-            seq, found = await asyncio.to_thread(self._read, self._seq, latest, wanted)
-            if not all(each.interest in wanted for each in self._subscriptions):
+        while self.seq < latest:
+            wanted = frozenset(each.interest for each in self.subscriptions)
+            seq, found = await asyncio.to_thread(self._read, self.seq, latest, wanted)
+            if not all(each.interest in wanted for each in self.subscriptions):
                 continue  # someone new came while we read, and must not miss these
-            for subscription in self._subscriptions:
+            for subscription in self.subscriptions:
                 _hand_over(subscription, found)
                 subscription.seq = seq
-            self._seq = seq
+            self.seq = seq
 
     def _jump(self, latest: int) -> None:
-        for subscription in self._subscriptions:
+        for subscription in self.subscriptions:
             subscription.skip()
             subscription.seq = latest
-        self._seq = latest
+        self.seq = latest
 
-    async def _catch_up(self, subscription: Subscription, after_seq: int) -> None:
+    async def catch_up(self, subscription: Subscription, after_seq: int) -> None:
         """Hand over what a client missed, of what the tail had read before it came.
 
         A number above ours is of another store, or of one that was restored since.
