@@ -80,8 +80,8 @@ class SqlAnalytics:
         numbers = parse_experiment_ids(query.experiment_ids)
         with self._database.read() as connection:
             view = IndexView(connection, self._cache)
-            run = MetricRun(connection, view, spec, tree, compiled, numbers)
-            return run.points(query)
+            matching = Matching(connection, view, tree, compiled, numbers)
+            return MetricRun(matching, spec).points(query)
 
     def _matching(
         self,

@@ -3,6 +3,7 @@ knows, from the tables the rest."""
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -22,38 +23,31 @@ from tracelake.store.schema import traces
 _BATCH: Final = 2000
 
 
+@dataclass(frozen=True, slots=True)
 class Matching:
     """One filter, within a read transaction of the caller."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        view: IndexView,
-        tree: Node,
-        compiled: Compiled,
-        experiments: Sequence[int] | None,
-    ) -> None:
-        self._connection = connection
-        self._view = view
-        self._tree = tree
-        self._compiled = compiled
-        self._experiments = experiments
+    connection: Connection
+    view: IndexView
+    tree: Node
+    compiled: Compiled
+    experiments: Sequence[int] | None
 
     def by_segment(self) -> Iterator[tuple[Segment, Mask]]:
         """Each segment of the index with its documents that match."""
-        for segment, bounds in matches_by_segment(self._view, self._tree, self._experiments):
+        for segment, bounds in matches_by_segment(self.view, self.tree, self.experiments):
             yield segment, bounds.surely | self._checked(segment, bounds.maybe & ~bounds.surely)
 
     def beyond_index(self) -> Iterator[Sequence[AnyRow]]:
         """The rows of the traces that match and that the index does not know yet, in batches."""
-        facts_seq = self._view.facts_seq
-        query = beyond_index(facts_seq, self._compiled.condition, self._experiments)
+        facts_seq = self.view.facts_seq
+        query = beyond_index(facts_seq, self.compiled.condition, self.experiments)
         query = query.order_by(traces.c.seq)
         after = 0
         while True:
             page = query.where(traces.c.seq > after).limit(_BATCH)
-            rows: Sequence[Any] = self._connection.execute(page).all()
-            yield rows if self._compiled.exact else self._matching(rows)
+            rows: Sequence[Any] = self.connection.execute(page).all()
+            yield rows if self.compiled.exact else self._matching(rows)
             if len(rows) < _BATCH:
                 return
             after = rows[-1].seq
@@ -66,7 +60,7 @@ class Matching:
         for rows in self.beyond_index():
             seqs += [row.seq for row in rows]
         # One parameter, however many they are: an engine takes some ten thousand.
-        if self._connection.dialect.name == "sqlite":
+        if self.connection.dialect.name == "sqlite":
             each = func.json_each(json.dumps(seqs)).table_valued("value")
             return traces.c.seq.in_(select(each.c.value))
         return traces.c.seq == any_(literal(seqs, ARRAY(BigInteger)))
@@ -78,7 +72,7 @@ class Matching:
         for first in range(0, len(at), _BATCH):
             seqs = segment.column("seq")[at[first : first + _BATCH]]
             query = select(traces).where(traces.c.seq.in_(seqs.tolist()))
-            rows = self._matching(self._connection.execute(query).all())
+            rows = self._matching(self.connection.execute(query).all())
             numbers = np.sort(np.array([row.seq for row in rows], dtype=np.int64))
             found[segment.positions_of(numbers)] = True
         return found
@@ -86,6 +80,6 @@ class Matching:
     def _matching(self, rows: Sequence[AnyRow]) -> list[AnyRow]:
         return [
             row
-            for row, info in zip(rows, infos_of(self._connection, rows), strict=True)
-            if passes(self._connection, self._tree, row, info)
+            for row, info in zip(rows, infos_of(self.connection, rows), strict=True)
+            if passes(self.connection, self.tree, row, info)
         ]

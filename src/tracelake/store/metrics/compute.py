@@ -1,17 +1,15 @@
 """A metric from all its sources: segments of the index, and the tables for the rest."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection
 
-from tracelake.model.filters.tree import EVERYTHING, Node
+from tracelake.model.filters.tree import EVERYTHING
 from tracelake.store.api import MetricPoint, MetricQuery
-from tracelake.store.compile import Compiled
 from tracelake.store.index.docs import Mask
 from tracelake.store.index.search import in_experiments_mask
-from tracelake.store.index.view import IndexView, Segment
+from tracelake.store.index.view import Segment
 from tracelake.store.matching import Matching
 from tracelake.store.metrics.frames import (
     NO_BUCKET,
@@ -28,23 +26,11 @@ from tracelake.store.metrics.table_frames import TableFrames
 
 
 class MetricRun:
-    """One query, within a read transaction of the caller."""
+    """One query, on the traces that match its filter."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        view: IndexView,
-        spec: Spec,
-        tree: Node,
-        compiled: Compiled,
-        experiments: Sequence[int] | None,
-    ) -> None:
-        self._connection = connection
-        self._view = view
+    def __init__(self, matching: Matching, spec: Spec) -> None:
+        self._matching = matching
         self._spec = spec
-        self._tree = tree
-        self._experiments = experiments
-        self._matching = Matching(connection, view, tree, compiled, experiments)
         self._dictionaries = [Dictionary() for _ in spec.dimensions]
 
     def points(self, query: MetricQuery) -> list[MetricPoint]:
@@ -59,7 +45,9 @@ class MetricRun:
 
     def _groups(self) -> Iterator[Groups]:
         for segment, chosen in self._matching.by_segment():
-            frames = SegmentFrames(self._connection, segment, self._spec, self._dictionaries)
+            frames = SegmentFrames(
+                self._matching.connection, segment, self._spec, self._dictionaries
+            )
             match self._spec.metric.view:
                 case View.TRACES:
                     yield group(frames.of_traces(chosen), self._spec)
@@ -72,18 +60,22 @@ class MetricRun:
 
     def _of_spans(self, frames: SegmentFrames, segment: Segment, chosen: Mask) -> Iterator[Frame]:
         """The spans of a segment; of all of them, as sums without those of traces that are gone."""
-        cells = frames.of_cells(self._experiments) if self._tree == EVERYTHING else None
-        gone = ~self._view.alive(segment)
+        cells = (
+            frames.of_cells(self._matching.experiments)
+            if self._matching.tree == EVERYTHING
+            else None
+        )
+        gone = ~self._matching.view.alive(segment)
         if cells is None or (gone.any() and not can_be_taken_away(self._spec)):
             yield frames.of_spans(chosen)
             return
         yield cells
         if gone.any():
-            inside = in_experiments_mask(segment, self._experiments)
+            inside = in_experiments_mask(segment, self._matching.experiments)
             yield frames.of_spans(gone & inside).taken_away()
 
     def _of_tables(self) -> Iterator[Groups]:
-        frames = TableFrames(self._connection, self._spec, self._dictionaries)
+        frames = TableFrames(self._matching.connection, self._spec, self._dictionaries)
         for rows in self._matching.beyond_index():
             yield group(frames.of(rows), self._spec)
 
