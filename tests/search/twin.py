@@ -205,6 +205,8 @@ def _content(span: dict[str, Any]) -> str:
 def _leaves(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
+        if "\\u" in value and value[:1] in ("{", "[", '"'):
+            yield from _leaves(json.loads(value))
     elif isinstance(value, list):
         for item in cast("list[Any]", value):
             yield from _leaves(item)

@@ -46,6 +46,13 @@ ATTRIBUTES: Final[dict[str, tuple[Any, ...]]] = {
     "list": (["a", "b"], [], [1, 2.5, None, "ok"]),
     "deep.map": ({"k": "ok", "n": {"größe": 1}}, {"z": 1, "a": [True]}),
     "odd key": ("ok", 'q"q'),
+    "escaped": (
+        json.dumps({"role": "user", "content": "我想退票 größe", "n": 1.50}),
+        json.dumps("日本 ok"),
+        json.dumps([json.dumps({"größe": True})]),
+        "no JSON \\u0041",
+        ["\\u65e5", '["\\u65e5本"]'],
+    ),
     "größe": ("ok", 7),
     'quo"te\\': ("ok", "prod"),
 }

@@ -151,7 +151,10 @@ def _end_of(data: bytes, at: int, end: int, kind: int) -> int:
         for _number, inner, _begin, _inside, field_end in _fields(data, at, end):
             if inner == _END_GROUP:
                 return field_end
-    return at
+    if kind == _END_GROUP:
+        return at
+    # Of a group that does not end, too: to go on inside it would take twice the time a level.
+    raise ValueError(f"a field of wire type {kind} does not end")
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

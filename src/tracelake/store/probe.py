@@ -34,7 +34,8 @@ _MADE_UP: Final = " ".join([*SpanType, "messages role"]).lower()
 """What reading a span adds to its payload."""
 # Characters that fold to plain letters.
 _DECEIVERS: Final = (b"\xe2\x84\xaa", b"\xc4\xb0")
-_ESCAPES: Final = re.compile(rb"\\\\|(?:\\u[0-9a-f]{4})+")
+_ESCAPES: Final = re.compile(rb"(?:\\+u[0-9a-f]{4})+")
+"""JSON in a text of JSON has its backslashes doubled."""
 
 Known = Mapping[Clause, bool]
 """Clauses that a look has decided: for a clause on spans, that no span of the trace meets it."""
@@ -190,14 +191,12 @@ def _is_said_in(pairs: Sequence[KeyValue], want: _Wanted) -> bool:
 
 
 def _unescaped(folded: bytes) -> bytes:
-    """The codes in JSON texts as the characters they stand for."""
+    """The codes in JSON texts as the characters they stand for, also where a backslash was meant:
+    what is there is only looked for what is missing."""
     return _ESCAPES.sub(_characters, folded)
 
 
 def _characters(escapes: re.Match[bytes]) -> bytes:
-    found = escapes.group()
-    if found == b"\\\\":
-        return found
-    units = found.replace(b"\\u", b"")
+    units = escapes.group().replace(b"\\", b"").replace(b"u", b"")
     text = bytes.fromhex(units.decode()).decode("utf-16-be", "replace")
     return text.encode().lower()

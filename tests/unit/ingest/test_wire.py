@@ -1,7 +1,9 @@
 """Spans cut out of a serialised request, against the protobuf library doing the same."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -112,3 +114,15 @@ def test_neighbours_in_equal_resources_share_one() -> None:
     assert traces.added_around(Around(around.resource, b"")) == 0
     data = TracesData.FromString(traces.serialise())
     assert [len(scope.spans) for one in data.resource_spans for scope in one.scope_spans] == [2]
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_end(data: bytes) -> None:
+    with suppress(ValueError, IndexError):
+        list(spans_in(data))
+
+
+@pytest.mark.parametrize("levels", [40, 400, 40_000])
+def test_groups_that_do_not_end(levels: int) -> None:
+    with pytest.raises((ValueError, RecursionError)):
+        list(spans_in(b"\x0b\x00\x00" * levels))

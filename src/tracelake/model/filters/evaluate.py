@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tracelake.model.anyvalue import parse_json_text
 from tracelake.model.entities import Assessment, JsonValue, Span, TraceInfo
 from tracelake.model.filters.fields import TRACE_FIELDS, Kind
 from tracelake.model.filters.patterns import like, regular
@@ -224,9 +225,12 @@ def content_of(span: Span) -> str:
 
 
 def leaves(value: JsonValue) -> Iterator[str]:
-    """Every key and every value in it, as text."""
+    """Every key and every value in it, as text. A text that is JSON with characters written as
+    codes says what they stand for, too."""
     if isinstance(value, str):
         yield value
+        if "\\u" in value and (read := parse_json_text(value)) != value:
+            yield from leaves(read)
     elif isinstance(value, list):
         for item in as_list(value) or ():
             yield from leaves(item)
