@@ -38,8 +38,10 @@ def content_type_of(header: str) -> str:
 def parse(body: bytes, media_type: str) -> ExportTraceServiceRequest:
     """The request in a plain body. Raises InvalidInput with what was wrong.
 
-    In protobuf, no bytes are a request of no spans.
+    No bytes are refused, as by MLflow's server: a body was lost on the way.
     """
+    if not body:
+        raise InvalidInput("the body is empty; an ExportTraceServiceRequest was expected")
     if media_type == JSON:
         return _parse_json(body)
     try:
@@ -63,8 +65,6 @@ def _parse_json(body: bytes) -> ExportTraceServiceRequest:
 
 def load_json(body: bytes) -> dict[str, JsonValue]:
     """A request in JSON, unread. Raises InvalidInput."""
-    if not body:
-        raise InvalidInput("the body is empty; an object with resourceSpans was expected")
     try:
         text = body.decode("utf-8-sig")
         whole = json.loads(text)

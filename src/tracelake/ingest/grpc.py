@@ -108,6 +108,8 @@ class OtlpGrpc:
             reservation.grow_to(len(body))
             reservation.shrink_to(len(body))
             experiment = headers.get(EXPERIMENT_HEADER, DEFAULT_EXPERIMENT).strip()
+            if not body:
+                return b""  # no bytes are a request of no spans
             offer = Offer(body, PROTOBUF, _encoding_of(body), experiment)
             del body
             outcome = await self._intake.accept(_PROTOCOL, reservation, offer)

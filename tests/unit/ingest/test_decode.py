@@ -127,5 +127,7 @@ def test_where_no_span_can_be_read_the_body_is_refused() -> None:
         decoder().decode(Offer(sent, PROTOBUF, "", "7"))
 
 
-def test_no_bytes_are_a_request_of_no_spans() -> None:
-    assert decoder().decode_quickly(Offer(b"", PROTOBUF, "", "7"))[0] == []
+@pytest.mark.parametrize("media_type", [PROTOBUF, JSON])
+def test_no_bytes_are_refused(media_type: str) -> None:
+    with pytest.raises(InvalidInput, match="empty"):
+        decoder().decode(Offer(b"", media_type, "", "7"))
