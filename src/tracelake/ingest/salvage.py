@@ -24,29 +24,29 @@ def without_unreadable(body: bytes, media_type: str, error: InvalidInput) -> tup
     """The body without the spans that cannot be read, and those. `error` is why it was not parsed;
     raises it where no single span is to blame, or all are."""
     refused = Refused()
-    kept = _json(body, refused) if media_type == JSON else _protobuf(body, refused, error)
+    try:
+        kept = (_json if media_type == JSON else _protobuf)(body, refused)
+    except (InvalidInput, IndexError, ValueError, RecursionError) as cause:
+        raise error from cause
     if not kept or not refused.count:
         raise error
     return kept, refused
 
 
-def _protobuf(body: bytes, refused: Refused, error: InvalidInput) -> bytes:
+def _protobuf(body: bytes, refused: Refused) -> bytes:
     traces = TracesBuilder()
-    try:
-        for number, (around, begin, end) in enumerate(spans_in(body), 1):
-            encoded = body[begin:end]
-            alone = TracesBuilder()
-            alone.add(_NOTHING, encoded)
-            try:
-                # As deep as in the body: how deep a value may be is counted from the request.
-                TracesData.FromString(alone.serialise())
-            except DecodeError:
-                why = "it is damaged, or a value of it is nested too deeply"
-                refused.add(_REASON, f"number {number}", why)
-            else:
-                traces.add(around, encoded)
-    except (IndexError, ValueError, RecursionError) as cause:
-        raise error from cause
+    for number, (around, begin, end) in enumerate(spans_in(body), 1):
+        encoded = body[begin:end]
+        alone = TracesBuilder()
+        alone.add(_NOTHING, encoded)
+        try:
+            # As deep as in the body: how deep a value may be is counted from the request.
+            TracesData.FromString(alone.serialise())
+        except DecodeError:
+            why = "it is damaged, or a value of it is nested too deeply"
+            refused.add(_REASON, f"number {number}", why)
+        else:
+            traces.add(around, encoded)
     return traces.serialise()
 
 
