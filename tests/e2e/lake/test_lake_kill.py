@@ -14,7 +14,6 @@ from tracelake.lake.status import read_status
 from tracelake.store.open import Store, open_store
 
 ROUNDS = 20
-SECONDS = 80.0
 NOON_NS = 1_790_000_000_000_000_000
 HOUR_NS = 3600 * 10**9
 
@@ -89,7 +88,6 @@ def assert_nothing_twice(lake_uri: Path) -> None:
 def test_twenty_kills_leave_every_trace_once(tmp_path: Path) -> None:
     chooser = random.Random(20)
     store = open_store(f"sqlite:///{tmp_path / 'tracelake.db'}")
-    started = time.monotonic()
     killed = interrupted = 0
     try:
         for trace in range(1, 151):
@@ -115,7 +113,6 @@ def test_twenty_kills_leave_every_trace_once(tmp_path: Path) -> None:
                 between < read_status(str(tmp_path / "lake")).seq < store.changes.last_seq()
             )
             assert_nothing_twice(tmp_path / "lake")
-            assert time.monotonic() - started < SECONDS, "the rounds took too long"
         sync_to_the_end(tmp_path)
         assert killed >= ROUNDS // 2, "most passes were over before they were killed"
         assert interrupted >= 1, "no pass was killed between its commits"
