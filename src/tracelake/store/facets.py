@@ -12,13 +12,12 @@ from sqlalchemy import Connection, func, select
 
 from tracelake.model.errors import InvalidInput
 from tracelake.model.filters.parse import parse_filter
-from tracelake.model.filters.tree import Node
 from tracelake.model.ids import parse_experiment_ids
 from tracelake.model.text import is_storable
 from tracelake.store.api import Facet, FacetQuery, FacetValue, Total
 from tracelake.store.compile import Compiled, Compiler
 from tracelake.store.database import Database
-from tracelake.store.finder import beyond_index, infos_of, passes
+from tracelake.store.finder import beyond_index, matching_rows
 from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.docs import Mask
 from tracelake.store.index.facts import Facts
@@ -110,7 +109,7 @@ class SqlFacets:
         if not is_exact:
             at_most = connection.execute(tail.with_only_columns(func.count())).scalar_one()
         if not compiled.exact:
-            rows = _matching(connection, tree, rows)
+            rows = matching_rows(connection, tree, rows)
         yield _TailPiece(Facts(connection, rows), rows, max(at_most, len(rows)), is_exact)
 
 
@@ -300,11 +299,3 @@ def _tail(
     if query.end_time_ms is not None:
         chosen = chosen.where(traces.c.start_ns + 0 < query.end_time_ms * _MS)
     return chosen
-
-
-def _matching(connection: Connection, tree: Node, rows: Sequence[AnyRow]) -> list[AnyRow]:
-    return [
-        row
-        for row, info in zip(rows, infos_of(connection, rows), strict=True)
-        if passes(connection, tree, row, info)
-    ]

@@ -77,6 +77,15 @@ def passes(connection: Connection, tree: Node, row: AnyRow, info: TraceInfo) -> 
     return _judge(connection, tree, row, info, NOTHING_KNOWN)[0]
 
 
+def matching_rows(connection: Connection, tree: Node, rows: Sequence[AnyRow]) -> list[AnyRow]:
+    """Of traces that may match, those that do."""
+    return [
+        row
+        for row, info in zip(rows, infos_of(connection, rows), strict=True)
+        if passes(connection, tree, row, info)
+    ]
+
+
 def infos_of(
     connection: Connection, rows: Iterable[AnyRow], *, valid_only: bool = True
 ) -> list[TraceInfo]:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from tracelake.model.filters.tree import Node
 from tracelake.store.comparisons import Condition
 from tracelake.store.compile import Compiled
-from tracelake.store.finder import beyond_index, infos_of, passes
+from tracelake.store.finder import beyond_index, matching_rows
 from tracelake.store.index.docs import Mask
 from tracelake.store.index.search import matches_by_segment
 from tracelake.store.index.view import IndexView, Segment
@@ -47,7 +47,7 @@ class Matching:
         while True:
             page = query.where(traces.c.seq > after).limit(_BATCH)
             rows: Sequence[Any] = self.connection.execute(page).all()
-            yield rows if self.compiled.exact else self._matching(rows)
+            yield rows if self.compiled.exact else matching_rows(self.connection, self.tree, rows)
             if len(rows) < _BATCH:
                 return
             after = rows[-1].seq
@@ -72,14 +72,7 @@ class Matching:
         for first in range(0, len(at), _BATCH):
             seqs = segment.column("seq")[at[first : first + _BATCH]]
             query = select(traces).where(traces.c.seq.in_(seqs.tolist()))
-            rows = self._matching(self.connection.execute(query).all())
+            rows = matching_rows(self.connection, self.tree, self.connection.execute(query).all())
             numbers = np.sort(np.array([row.seq for row in rows], dtype=np.int64))
             found[segment.positions_of(numbers)] = True
         return found
-
-    def _matching(self, rows: Sequence[AnyRow]) -> list[AnyRow]:
-        return [
-            row
-            for row, info in zip(rows, infos_of(self.connection, rows), strict=True)
-            if passes(self.connection, self.tree, row, info)
-        ]
