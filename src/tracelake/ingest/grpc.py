@@ -6,7 +6,9 @@ grpc is imported when a server is built, because a server without this port need
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from tracelake.ingest.accept import DEFAULT_EXPERIMENT, EXPERIMENT_HEADER
@@ -34,6 +36,7 @@ _SILENCE_S: Final = 60.0
 """A client that is gone without a word must not hold its room for ever."""
 _PROMPT_S: Final = 5.0
 """A message that takes longer holds no room until it is here."""
+_FORK_SUPPORT: Final = "GRPC_ENABLE_FORK_SUPPORT"
 _STATUS_DETAILS: Final = "grpc-status-details-bin"
 
 
@@ -48,9 +51,10 @@ class OtlpGrpc:
 
     async def start(self) -> None:
         """Listen. Raises InvalidInput where the port cannot be had."""
-        from grpc import Compression, method_handlers_generic_handler
-        from grpc import stream_unary_rpc_method_handler as handler
-        from grpc.aio import server
+        with _no_fork_handlers():
+            from grpc import Compression, method_handlers_generic_handler
+            from grpc import stream_unary_rpc_method_handler as handler
+            from grpc.aio import server
 
         self._server = server(
             options=[
@@ -114,6 +118,25 @@ class OtlpGrpc:
             del body
             outcome = await self._intake.accept(_PROTOCOL, reservation, offer)
             return outcome.answer(PROTOBUF)
+
+
+@contextmanager
+def _no_fork_handlers() -> Generator[None]:
+    """Around the import of gRPC, which is when it reads this variable.
+
+    Its handlers are for a child that goes on with gRPC. Ours become another program at once, and
+    the handlers crash one in a hundred of them before that when calls are under way. Programs that
+    we start, agents among them, do not inherit it.
+    """
+    before = os.environ.get(_FORK_SUPPORT)
+    os.environ[_FORK_SUPPORT] = "0"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_FORK_SUPPORT]
+        else:
+            os.environ[_FORK_SUPPORT] = before
 
 
 def _encoding_of(message: bytes) -> str:
