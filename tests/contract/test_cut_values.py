@@ -52,7 +52,7 @@ DIMENSIONS = {
     "trace_name": ("name", "trace_count"),
     "user": ("user", "trace_count"),
     "session": ("session", "trace_count"),
-    "tag.t": ("tag", "trace_count"),
+    "tags.t": ("tag", "trace_count"),
     "model": ("model", "span_count"),
     "span_name": ("name", "span_count"),
     "assessment_value": ("said", "assessment_count"),

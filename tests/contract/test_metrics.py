@@ -87,7 +87,7 @@ def rows_of(store: Store, view: str) -> Iterator[Row]:
                 "trace_status": str(info.state),
                 "session": info.session_id,
                 "user": info.user,
-                "tag.env": info.tags.get("env"),
+                "tags.env": info.tags.get("env"),
                 "time_ns": info.request_time_ns,
             }
             usage, cost = info.token_usage, info.cost
@@ -217,7 +217,7 @@ def queries() -> Iterator[MetricQuery]:
         own = [] if metric in ("total_tokens", "total_cost") else list(SHARED)
         if view == "assessments":
             own += ["assessment_name", "assessment_value", "assessment_source"]
-        names = ["experiment", "trace_name", "trace_status", "user", "tag.env", "session", *own]
+        names = ["experiment", "trace_name", "trace_status", "user", "tags.env", "session", *own]
         counts = metric.endswith("count")
         for aggregations, bucket in itertools.product(
             [("COUNT",)] if counts else [ALL, ALL[:5]], [None, 60, 3600, 86_400, "month"]
@@ -343,7 +343,7 @@ def test_what_counts_can_only_be_counted(store: Store, metric: str, aggregation:
     [
         (MetricQuery("trace_count", ("COUNT",), ("model", "model")), "given twice"),
         (MetricQuery("assessment_count", ("COUNT",), ("assessment_name",) * 2), "given twice"),
-        (MetricQuery("trace_count", ("COUNT",), ("tag.\ud800",)), "dimension"),
+        (MetricQuery("trace_count", ("COUNT",), ("tags.\ud800",)), "dimension"),
         (MetricQuery("latency", ("P 5",)), "aggregation"),
         (MetricQuery("latency", ("P1e1",)), "aggregation"),
         (MetricQuery("latency", ("P100.5",)), "aggregation"),

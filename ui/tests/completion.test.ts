@@ -24,8 +24,8 @@ describe("completeFilter", () => {
     expect(labels("NOT (")[0]).toBe("status");
   });
   it("knows the tags that were seen", () => {
-    expect(labels("tag.en")).toEqual(["tag.env"]);
-    expect(Object.keys(observed)).toContain("tag.`git.commit`");
+    expect(labels("tags.en")).toEqual(["tags.env"]);
+    expect(Object.keys(observed)).toContain("tags.`git.commit`");
   });
   it("replaces what is being typed", () => {
     const { from, suggestions } = completeFilter("user = 'a", 9, observed);

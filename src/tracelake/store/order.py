@@ -151,7 +151,7 @@ def _parse(item: str) -> _Key:
     known = [*_NUMBERS, *_TEXTS, "request_id"]
     raise InvalidInput(
         f"order_by {item!r}: not a key to order by{nearest(key, known)}; "
-        f"use one of {', '.join(known)}, tag.<key>, metadata.<key>"
+        f"use one of {', '.join(known)}, tags.<key>, metadata.<key>"
     )
 
 

@@ -9,7 +9,7 @@ from tracelake.model.errors import InvalidInput
 from tracelake.model.text import is_storable
 from tracelake.store.api import MetricQuery
 
-TAG: Final = "tag."
+TAG: Final = "tags."
 METADATA: Final = "metadata."
 MONTH: Final = "month"
 _PERCENT: Final = re.compile(r"P(\d{1,3}(?:\.\d+)?)", re.ASCII)
@@ -139,7 +139,7 @@ def _check_dimension(name: str, asked: str, metric: Metric) -> None:
             return
     raise InvalidInput(
         f"dimension {name!r}: for a metric of {metric.view.value} use one of {', '.join(allowed)}, "
-        "tag.<key>, metadata.<key>"
+        "tags.<key>, metadata.<key>"
     )
 
 

@@ -21,7 +21,7 @@ const FIELDS: readonly Field[] = [
   { name: "span.status", kind: "choice", detail: "status of a span" },
   { name: "span.content", kind: "content", detail: "text of one span" },
   { name: "span.attributes.", kind: "keyed", detail: "an attribute of a span" },
-  { name: "tag.", kind: "keyed", detail: "a tag" },
+  { name: "tags.", kind: "keyed", detail: "a tag" },
   { name: "metadata.", kind: "keyed", detail: "metadata of the trace" },
   { name: "feedback.", kind: "keyed", detail: "feedback by name" },
   { name: "expectation.", kind: "keyed", detail: "an expectation by name" },
@@ -86,7 +86,7 @@ function advance(context: Context, token: string): Context {
     case "field":
       return JOINER.test(token) ? context : { expects: "operator", field: token };
     case "operator":
-      if (token.startsWith("`")) return context; // the key after `tag.`
+      if (token.startsWith("`")) return context; // the key after `tags.`
       return { expects: "value", field: context.field, operator: token.toUpperCase() };
     case "value":
       if (token === "(" || token === "," || /^not$/i.test(token)) return context;

@@ -18,7 +18,7 @@ export function observeValues(rows: readonly TraceInfo[]): ObservedValues {
     count("session", row.session_id);
     count("name", row.name);
     for (const [key, value] of Object.entries(row.tags)) {
-      if (!key.startsWith("mlflow.")) count(`tag.${writeKey(key)}`, value);
+      if (!key.startsWith("mlflow.")) count(`tags.${writeKey(key)}`, value);
     }
     for (const assessment of row.assessments) {
       const value = assessment.feedback?.value;
