@@ -15,7 +15,7 @@ from tracelake.model.ids import format_trace_id
 from tracelake.store.assessments import assessments_of, session_assessments
 from tracelake.store.compile import Compiled, Compiler
 from tracelake.store.index.cache import ColumnCache
-from tracelake.store.index.search import Hits, find, is_for_index
+from tracelake.store.index.search import Hits, is_for_index, newest_first
 from tracelake.store.index.view import IndexView
 from tracelake.store.order import TraceOrder
 from tracelake.store.probe import NOTHING_KNOWN, Known, TextProbe
@@ -205,7 +205,8 @@ def _from_index(
     if search.page_token is not None:
         start_ns, trace_id = search.order.place(search.page_token, search.scope)
         after = (-start_ns, trace_id)
-    hits = find(view, search.tree, search.experiment_ids).newest(-after[0] if after else None)
+    up_to_ns = -after[0] if after else None
+    hits = newest_first(view, search.tree, search.experiment_ids, up_to_ns)
     known = _rows_of_hits(connection, search, hits)
     tail = _tail(connection, search, view.facts_seq, compiled, after)
     for candidate in heapq.merge(known, tail, key=_place):
@@ -218,24 +219,30 @@ def _place(candidate: Candidate) -> tuple[int, bytes]:
     return -row.start_ns, row.trace_id
 
 
-def _rows_of_hits(connection: Connection, search: TraceSearch, hits: Hits) -> Iterator[Candidate]:
-    at = 0
+def _rows_of_hits(
+    connection: Connection, search: TraceSearch, parts: Iterator[Hits]
+) -> Iterator[Candidate]:
     size = search.max_results + 1
-    while at < len(hits.seqs):
-        end = min(at + size, len(hits.seqs))
-        # Not between traces that start at the same moment: their order is that of their ids.
-        while end < len(hits.seqs) and hits.start_ns[end] == hits.start_ns[end - 1]:
-            end += 1
-        surely = dict(zip(hits.seqs[at:end].tolist(), hits.surely[at:end].tolist(), strict=True))
-        found: list[Candidate] = []
-        numbers = list(surely)
-        for first in range(0, len(numbers), 500):
-            query = select(traces, *search.order.columns()).where(
-                traces.c.seq.in_(numbers[first : first + 500])
-            )
-            found += [(row, surely[row.seq]) for row in connection.execute(query)]
-        yield from sorted(found, key=_place)
-        at, size = end, _BATCH
+    for hits in parts:
+        at = 0
+        while at < len(hits):
+            end = min(at + size, len(hits))
+            # Not between traces that start at the same moment: their order is that of their ids.
+            while end < len(hits) and hits.start_ns[end] == hits.start_ns[end - 1]:
+                end += 1
+            yield from sorted(_rows_of(connection, search, hits.where(slice(at, end))), key=_place)
+            at, size = end, _BATCH
+
+
+def _rows_of(connection: Connection, search: TraceSearch, hits: Hits) -> Iterator[Candidate]:
+    surely = dict(zip(hits.seqs.tolist(), hits.surely.tolist(), strict=True))
+    numbers = list(surely)
+    for first in range(0, len(numbers), 500):
+        query = select(traces, *search.order.columns()).where(
+            traces.c.seq.in_(numbers[first : first + 500])
+        )
+        for row in connection.execute(query):
+            yield row, surely[row.seq]
 
 
 def _tail(

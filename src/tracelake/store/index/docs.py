@@ -11,6 +11,8 @@ from pyroaring import BitMap
 
 Positions = NDArray[np.uint32]
 Mask = NDArray[np.bool_]
+Docs = Positions | Mask
+"""As numbers where they are few, as a mask where they are many."""
 
 
 def pack_bitmap(positions: Sequence[int] | Positions) -> bytes:

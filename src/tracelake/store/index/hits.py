@@ -1,5 +1,6 @@
 """Which traces may have the text that a clause asks for, by the text index."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,30 +20,39 @@ Seqs = NDArray[np.int64]
 
 
 class TextHits:
-    """Answers for one search. A clause is looked up once, however many segments ask."""
+    """Answers for one search. A segment of text is asked once for a clause."""
 
     def __init__(self, view: IndexView) -> None:
         self._view = view
-        self._known: dict[Clause, Seqs | None] = {}
+        self._ends = [segment.last_seq for segment in view.text]
+        self._wanted: dict[Clause, frozenset[WantedWord] | None] = {}
+        self._known: dict[tuple[Clause, int], Seqs] = {}
 
     @property
     def known_seq(self) -> int:
         """The text of later versions is not in the index."""
         return self._view.text_seq
 
-    def candidates(self, clause: Clause) -> Seqs | None:
-        """Versions whose text may match, ascending; None where the index cannot narrow them."""
-        if clause not in self._known:
-            wanted = wanted_words(clause)
-            self._known[clause] = self._having(wanted) if wanted else None
-        return self._known[clause]
+    def candidates(self, clause: Clause, first_seq: int, last_seq: int) -> Seqs | None:
+        """Versions whose text may match, ascending: all from the first to the last, and others.
 
-    def _having(self, wanted: frozenset[WantedWord]) -> Seqs | None:
+        None where the index cannot narrow them.
+        """
+        if clause not in self._wanted:
+            self._wanted[clause] = wanted_words(clause)
+        wanted = self._wanted[clause]
+        if not wanted:
+            return None
         found: list[Seqs] = []
-        for segment in self._view.text:
-            mask = _having_all(segment, wanted)
-            seqs = segment.column("seq")
-            found.append(seqs if mask is None else seqs[mask])
+        for segment in self._view.text[bisect_left(self._ends, first_seq) :]:
+            if segment.first_seq > last_seq:
+                break
+            key = (clause, segment.segment_id)
+            if key not in self._known:
+                mask = _having_all(segment, wanted)
+                seqs = segment.column("seq")
+                self._known[key] = seqs if mask is None else seqs[mask]
+            found.append(self._known[key])
         return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
 
 

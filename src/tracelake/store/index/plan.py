@@ -93,8 +93,10 @@ class SegmentPlan:
         match node:
             case And(items):
                 found = self._everything()
-                for item in items:
+                for item in sorted(items, key=_is_dear):
                     found &= self.bounds(item)
+                    if not found.maybe.any():
+                        break
                 return found
             case Or(items):
                 found = self._nothing()
@@ -261,7 +263,8 @@ class SegmentPlan:
         return found
 
     def _text_mask(self, clause: Clause) -> Mask | None:
-        seqs = self._text.candidates(clause)
+        segment = self._segment
+        seqs = self._text.candidates(clause, segment.first_seq, segment.last_seq)
         if seqs is None:
             return None
         # What the text index has not read yet may match too.
@@ -286,7 +289,7 @@ class SegmentPlan:
     def _number(self, clause: Clause) -> Bounds:
         match clause.key:
             case "timestamp_ms":
-                return self._compared(clause, self._segment.column("start_ns") // _MS, None)
+                return self._started(clause)
             case "execution_time_ms":
                 duration = self._segment.column("duration_ns")
                 return self._compared(clause, duration // _MS, duration != NO_NUMBER)
@@ -301,6 +304,14 @@ class SegmentPlan:
             case _:
                 return self._open()
 
+    def _started(self, clause: Clause) -> Bounds:
+        first, last = (start_ns // _MS for start_ns in self._segment.starts)
+        if clause.op in (Op.GT, Op.GE, Op.LT, Op.LE):
+            verdicts = {compare(clause.op, start_ms, clause.value) for start_ms in (first, last)}
+            if len(verdicts) == 1:
+                return self._everything() if verdicts.pop() else self._nothing()
+        return self._compared(clause, self._segment.column("start_ns") // _MS, None)
+
     def _compared(self, clause: Clause, column: Column, is_there: Mask | None) -> Bounds:
         present = self._everything().maybe if is_there is None else is_there
         match clause.op:
@@ -311,6 +322,11 @@ class SegmentPlan:
             case _:
                 mask = _compare_column(clause.op, column, clause.value)
                 return Bounds.exactly(mask & present)
+
+
+def _is_dear(node: Node) -> bool:
+    """Whether something is read to answer it. A time is known of the whole segment."""
+    return not (isinstance(node, Clause) and node.key == "timestamp_ms")
 
 
 def _compare_column(op: Op, column: Column, wanted: Any) -> Mask:

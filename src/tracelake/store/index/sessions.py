@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from tracelake.model.filters.evaluate import SESSION_KEY
 from tracelake.store.index.facts import ASSESSMENT_FIELDS, value_part
-from tracelake.store.index.terms import Field, parts_of, range_of, shorten, term
+from tracelake.store.index.terms import Field, shorten
 from tracelake.store.index.view import IndexView
 from tracelake.store.schema import assessments, traces
 
@@ -38,9 +38,9 @@ class SessionAssessments:
 
     def _indexed(self, field: Field, name: str) -> Iterator[SessionAssessment]:
         for segment in self._view.facts:
-            for found, docs in segment.terms.between(*range_of(term(field, name))):
+            for parts, docs in segment.session_assessments(field).get(shorten(name), ()):
                 if self._view.alive(segment)[docs].any():
-                    yield SessionAssessment(*parts_of(found)[1:])
+                    yield SessionAssessment(*parts)
 
     def _in_tail(self, field: Field, name: str) -> Iterator[SessionAssessment]:
         kinds = [kind for kind, (_, own) in ASSESSMENT_FIELDS.items() if own is field]

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Text, cast, func, select
 
 from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.columns import Column, unpack_column, unpack_words
-from tracelake.store.index.docs import Mask, Positions
+from tracelake.store.index.docs import Docs, Mask, Positions
 from tracelake.store.index.lookup import SegmentTerms
 from tracelake.store.index.terms import NOTHING, Field, parts_of, range_of, term
 from tracelake.store.rows import AnyRow
@@ -63,16 +63,20 @@ class IndexView:
 
     def _compute_alive(self, segment: "Segment") -> Mask:
         if self._stale is None:
-            query = (
-                select(stale_versions.c.seq)
-                .where(stale_versions.c.seq <= self.facts_seq)
-                .order_by(stale_versions.c.seq)
-            )
-            self._stale = np.array(self.connection.scalars(query).all(), dtype=np.int64)
+            self._stale = self._read_stale()
         mask = np.ones(segment.doc_count, dtype=np.bool_)
         first, end = np.searchsorted(self._stale, [segment.first_seq, segment.last_seq + 1])
         mask[segment.positions_of(self._stale[first:end])] = False
         return mask
+
+    def _read_stale(self) -> NDArray[np.int64]:
+        # In one text: every search asks, and as rows they took most of the time of a quick one.
+        each = cast(stale_versions.c.seq, Text)
+        query = select(func.aggregate_strings(each, ",")).where(
+            stale_versions.c.seq <= self.facts_seq
+        )
+        told = self.connection.scalar(query) or ""
+        return np.sort(np.fromstring(told, dtype=np.int64, sep=","))
 
 
 class Segment:
@@ -99,6 +103,16 @@ class Segment:
 
         return self._cache.get((self.segment_id, name), load)
 
+    @property
+    def starts(self) -> tuple[int, int]:
+        """When the first and the last trace of a segment of facts start, in nanoseconds."""
+
+        def load() -> tuple[tuple[int, int], int]:
+            column = self.column("start_ns")
+            return (int(column.min()), int(column.max())), _TERM_BYTES
+
+        return self._cache.get((self.segment_id, "starts"), load)
+
     def span_column(self, name: str) -> Column | None:
         """The numbers of every span, or of sums of spans; see `spans.py`. None: not kept."""
 
@@ -108,6 +122,17 @@ class Segment:
             return column, 0 if column is None else column.nbytes
 
         return self._cache.get((self.segment_id, name), load)
+
+    def spans_of_gone(self, gone: Mask) -> NDArray[np.int64]:
+        """Where in the columns of spans those of some documents are that are gone. Documents do not
+        come back, so how many they are says which."""
+
+        def load() -> tuple[NDArray[np.int64], int]:
+            docs = self.span_column("span_doc")
+            found = np.empty(0, np.int64) if docs is None else np.flatnonzero(gone[docs])
+            return found, found.nbytes + _TERM_BYTES
+
+        return self._cache.get((self.segment_id, f"gone:{np.count_nonzero(gone)}"), load)
 
     def codes(self, present: bytes) -> tuple[NDArray[np.int32], list[str]]:
         """For every document which value of a field it has, from 1, or 0; and the values, as kept
@@ -145,6 +170,23 @@ class Segment:
 
         return self._cache.get((self.segment_id, "shapes"), load)
 
+    def shape_groups(self, parts: tuple[int, ...]) -> list[tuple[Shape, Docs]]:
+        """The different values that spans have in some parts of a shape, together, and who has
+        such a span."""
+
+        def load() -> tuple[list[tuple[Shape, Docs]], int]:
+            grouped: dict[Shape, list[Positions]] = {}
+            for shape, docs in self.shapes():
+                grouped.setdefault(tuple(shape[part] for part in parts), []).append(docs)
+            found = [(values, self._docs_of(some)) for values, some in grouped.items()]
+            return found, sum(_TERM_BYTES + docs.nbytes for _, docs in found)
+
+        return self._cache.get((self.segment_id, f"groups:{parts}"), load)
+
+    def _docs_of(self, some: list[Positions]) -> Docs:
+        docs = np.unique(np.concatenate(some))
+        return docs if docs.nbytes < self.doc_count else self.mask_of(docs)
+
     def assessments(self) -> list[tuple[list[str], Positions]]:
         """The name, value, source and number of assessments that are alike, and who has them."""
 
@@ -159,6 +201,21 @@ class Segment:
 
         return self._cache.get((self.segment_id, "assessments"), load)
 
+    def session_assessments(self, field: Field) -> dict[str, list[tuple[list[str], Positions]]]:
+        """By name, those that speak of whole sessions: value, session and experiment, and on which
+        documents they stand."""
+
+        def load() -> tuple[dict[str, list[tuple[list[str], Positions]]], int]:
+            by_name: dict[str, list[tuple[list[str], Positions]]] = {}
+            size = _TERM_BYTES
+            for each, docs in self.terms.between(*range_of(field.value)):
+                name, *parts = parts_of(each)
+                by_name.setdefault(name, []).append((parts, docs))
+                size += _TERM_BYTES + docs.nbytes
+            return by_name, size
+
+        return self._cache.get((self.segment_id, f"sessions:{field.value.hex()}"), load)
+
     def mask(self, term: bytes) -> Mask:
         """The same as a mask over the segment."""
         return self.mask_of(self.terms.docs(term))
@@ -172,7 +229,7 @@ class Segment:
 
         return self._cache.get((self.segment_id, f"experiment:{number}"), load)
 
-    def mask_of(self, *positions: Positions) -> Mask:
+    def mask_of(self, *positions: Docs) -> Mask:
         found = np.zeros(self.doc_count, dtype=np.bool_)
         for some in positions:
             found[some] = True
