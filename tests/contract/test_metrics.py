@@ -254,6 +254,34 @@ def test_metrics_equal_the_raw_computation(filled: Store) -> None:
             assert values == pytest.approx(told, rel=1e-9), query
 
 
+def test_hours_of_which_a_query_takes_a_part(filled: Store) -> None:
+    rows = list(rows_of(filled, "spans"))
+    first = min(row["time_ns"] for row in rows) // 1_000_000
+    last = max(row["time_ns"] for row in rows) // 1_000_000
+    chance = random.Random(11)
+    hour = 3_600_000
+    for n in range(60):
+        start, end = sorted(chance.randrange(first - hour, last + hour) for _ in range(2))
+        if n % 3 == 0:
+            end = start + chance.randrange(2 * hour)
+        if n % 5 == 0:
+            start -= start % hour
+        for metric, aggregations in (("span_count", ("COUNT",)), ("span_total_tokens", ALL[:5])):
+            query = MetricQuery(
+                metric,
+                aggregations if n % 2 else aggregations[:3],
+                chance.choice([(), ("model",), ("experiment", "span_name")]),
+                bucket_seconds=chance.choice([None, 3600, 86_400]),
+                start_time_ms=start,
+                end_time_ms=end if n % 4 else None,
+            )
+            found = [
+                ((p.time_ms, *p.dimensions.values()), [*p.values.values()])
+                for p in filled.analytics.query_metric(query)
+            ]
+            assert found == expected(rows, METRICS[metric][1], query), query
+
+
 def test_a_filter_narrows_every_view(filled: Store) -> None:
     for text in ("user = 'u1'", "NOT span.status = 'ERROR'", "trace.text LIKE '%agent 1%'"):
         ids = {

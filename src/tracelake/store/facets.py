@@ -19,11 +19,11 @@ from tracelake.store.compile import Compiled, Compiler
 from tracelake.store.database import Database
 from tracelake.store.finder import beyond_index, matching_rows
 from tracelake.store.index.cache import ColumnCache
-from tracelake.store.index.docs import Mask
+from tracelake.store.index.docs import Docs, Mask
 from tracelake.store.index.facts import Facts
 from tracelake.store.index.search import matches_by_segment
 from tracelake.store.index.terms import Field, is_cut, parts_of, term
-from tracelake.store.index.view import IndexView, Segment, Shape, shape_of
+from tracelake.store.index.view import IndexView, Segment, shape_of
 from tracelake.store.index.whole import SPAN_PARTS, Read, of_spans, whole
 from tracelake.store.rows import AnyRow, AnySelect, trace_of
 from tracelake.store.schema import assessments, spans, traces
@@ -137,22 +137,22 @@ class _SegmentPiece:
 
     def keys(self, field: Field) -> Iterator[Found]:
         for found, docs in self.segment.terms.keys(field.value):
-            yield self._found(parts_of(found)[0], self.segment.mask_of(docs))
+            yield self._found(parts_of(found)[0], docs)
 
     def many(self, present: bytes) -> Iterator[Found]:
         """Values of a field that a trace may have several of."""
         for found, docs in self.segment.values(present):
-            yield found, int(self.chosen[docs].sum()), partial(self._seqs, docs)
+            yield self._found(found, docs)
 
     def shapes(self, part: int) -> Iterator[Found]:
-        by_value: dict[str, list[Any]] = {}
-        for shape, docs in self.segment.shapes():
-            _gather(by_value, shape, part, docs)
-        for value, docs in by_value.items():
-            yield self._found(value, self.segment.mask_of(*docs))
+        for (value,), docs in self.segment.shape_groups((part,)):
+            if value is not None:
+                yield self._found(value, docs)
 
-    def _found(self, value: str, mask: Mask) -> Found:
-        return value, int((mask & self.chosen).sum()), partial(self._seqs, mask)
+    def _found(self, value: str, docs: Docs) -> Found:
+        is_mask = docs.dtype == np.bool_
+        chosen = self.chosen & docs if is_mask else self.chosen[docs]
+        return value, int(np.count_nonzero(chosen)), partial(self._seqs, docs)
 
     def _seqs_of_code(self, codes: Any, code: int) -> list[int]:
         return self._seqs(codes == code)
@@ -187,7 +187,9 @@ class _TailPiece:
         by_value: dict[str, list[list[int]]] = {}
         for found, positions in self.facts.positions().items():
             if found[:2] == Field.SHAPE.value + b"\0":
-                _gather(by_value, shape_of(found), part, positions)
+                value = shape_of(found)[part]
+                if value is not None:
+                    by_value.setdefault(value, []).append(positions)
         for value, positions in by_value.items():
             yield self._found(value, [position for some in positions for position in some])
 
@@ -273,12 +275,6 @@ def _reader_of(name: str, connection: Connection) -> Read:
     if kind == "tags":
         return lambda row: [trace_of(row).tags.get(key)]
     return lambda row: [trace_of(row).trace_metadata.get(key)]
-
-
-def _gather(by_value: dict[str, list[Any]], shape: Shape, part: int, docs: Any) -> None:
-    value = shape[part]
-    if value is not None:
-        by_value.setdefault(value, []).append(docs)
 
 
 def _in_range(segment: Segment, query: FacetQuery) -> Mask:

@@ -8,7 +8,6 @@ import numpy as np
 from tracelake.model.filters.tree import EVERYTHING
 from tracelake.store.api import MetricPoint, MetricQuery
 from tracelake.store.index.docs import Mask
-from tracelake.store.index.search import in_experiments_mask
 from tracelake.store.index.view import Segment
 from tracelake.store.matching import Matching
 from tracelake.store.metrics.frames import (
@@ -59,7 +58,8 @@ class MetricRun:
         yield from self._of_tables()
 
     def _of_spans(self, frames: SegmentFrames, segment: Segment, chosen: Mask) -> Iterator[Frame]:
-        """The spans of a segment; of all of them, as sums without those of traces that are gone."""
+        """The spans of a segment; of all of them, as sums of hours without those of traces that are
+        gone, and the spans of hours that the query takes a part of."""
         cells = (
             frames.of_cells(self._matching.experiments)
             if self._matching.tree == EVERYTHING
@@ -71,8 +71,10 @@ class MetricRun:
             return
         yield cells
         if gone.any():
-            inside = in_experiments_mask(segment, self._matching.experiments)
-            yield frames.of_spans(gone & inside).taken_away()
+            yield frames.of_gone_spans(gone, self._matching.experiments)
+        edges = frames.of_edges(chosen)
+        if edges is not None:
+            yield edges
 
     def _of_tables(self) -> Iterator[Groups]:
         frames = TableFrames(self._matching.connection, self._spec, self._dictionaries)
@@ -91,6 +93,7 @@ class MetricRun:
         if self._spec.percents:
             found = percentiles(groups, [percent for _, percent in self._spec.percents]) * scale
             columns |= {name: found[:, n] for n, (name, _) in enumerate(self._spec.percents)}
+        numbers = {name: columns[name].astype(float).tolist() for name in query.aggregations}
         values = [dictionary.values() for dictionary in self._dictionaries]
         points: list[MetricPoint] = []
         keys: list[list[int]] = groups.keys.tolist()
@@ -100,7 +103,7 @@ class MetricRun:
                 MetricPoint(
                     time_ms=None if bucket == NO_BUCKET else bucket // 1_000_000,
                     dimensions=dict(zip(query.dimensions, told, strict=True)),
-                    values={name: float(columns[name][n]) for name in query.aggregations},
+                    values={name: found[n] for name, found in numbers.items()},
                 )
             )
         points.sort(key=_place)

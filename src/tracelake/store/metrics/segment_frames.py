@@ -1,14 +1,16 @@
 """Rows of a segment of the index as frames."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 from sqlalchemy import Connection, select
 
 from tracelake.store.index.columns import NO_NUMBER, Column
-from tracelake.store.index.docs import Mask, Positions
+from tracelake.store.index.docs import Docs, Mask, Positions
 from tracelake.store.index.facts import value_of_part, value_part
+from tracelake.store.index.search import in_experiments_mask
 from tracelake.store.index.span_numbers import HOUR_NS
 from tracelake.store.index.terms import Field, is_cut, term
 from tracelake.store.index.view import Segment
@@ -56,6 +58,7 @@ class SegmentFrames:
         self._connection = connection
         self._segment = segment
         self._spec = spec
+        self._hours = _whole_hours(spec)
         self._dictionaries = dictionaries
 
     def of_traces(self, chosen: Mask) -> Frame:
@@ -121,25 +124,64 @@ class SegmentFrames:
         numbers = [self._spec.dimensions.index(name) for name in self._spec.shared_dimensions]
         if not numbers:
             return np.arange(len(docs)), {}
-        codes = np.stack([self._of_shapes(n) for n in numbers], axis=1)
-        told, of_shape = np.unique(codes, axis=0, return_inverse=True)
-        masks = [np.zeros(self._segment.doc_count, dtype=np.bool_) for _ in told]
-        for group, (_, found) in zip(of_shape.reshape(-1), self._segment.shapes(), strict=False):
-            masks[group][found] = True
-        for n, some in enumerate(told):
-            if not some.any() and len(told) > 1:
-                masks[n] &= ~np.logical_or.reduce([m for at, m in enumerate(masks) if at != n])
+        groups = self._segment.shape_groups(
+            tuple(SPAN_DIMENSIONS.index(name) for name in self._spec.shared_dimensions)
+        )
+        told = [
+            self._dictionaries[number].codes(
+                [self._of_group(number, values[n], docs) for values, docs in groups]
+            )
+            for n, number in enumerate(numbers)
+        ]
+        masks = [self._segment.mask_of(docs) for _, docs in groups]
+        for n, (values, _) in enumerate(groups):
+            if len(groups) > 1 and all(value is None for value in values):
+                others = np.logical_or.reduce([m for at, m in enumerate(masks) if at != n])
+                masks[n] = masks[n] & ~others
         rows = [np.flatnonzero(mask[docs]) for mask in masks]
-        sizes = [len(some) for some in rows]
-        return np.concatenate(rows), {
-            number: np.repeat(told[:, n], sizes) for n, number in enumerate(numbers)
+        sizes = np.array([len(some) for some in rows], dtype=np.int64)
+        return np.concatenate([np.empty(0, dtype=np.int64), *rows]), {
+            number: np.repeat(codes, sizes) for number, codes in zip(numbers, told, strict=True)
         }
+
+    def _of_group(self, n: int, value: str | None, docs: Docs) -> str | None:
+        """What one of `shape_groups` has in a dimension of spans."""
+        if value is None:
+            return None
+        part = SPAN_DIMENSIONS.index(self._spec.dimensions[n])
+        return self._whole(value, docs, of_spans(self._connection, SPAN_PARTS[part]))
 
     def of_spans(self, chosen: Mask) -> Frame:
         """The spans of the traces at the chosen positions, one row a span."""
-        docs = self._column("span_doc")
-        shape = self._column("span_shape")
-        rows = chosen[docs] & _in_range(self._column("span_start_ns"), self._spec)
+        return self._of_spans(chosen, slice(None))
+
+    def of_gone_spans(self, gone: Mask, experiments: Sequence[int] | None) -> Frame:
+        """Of the spans that `of_cells` tells, those of traces that are gone, to be taken away."""
+        inside = in_experiments_mask(self._segment, experiments)
+        at = self._segment.spans_of_gone(gone)
+        at = at[_in_range(self._column("span_start_ns")[at], self._hours)]
+        return self._of_spans(inside, at).taken_away()
+
+    def of_edges(self, chosen: Mask) -> Frame | None:
+        """Of the spans of the traces at the chosen positions, those in hours that the query takes
+        a part of, which `of_cells` leaves out. None where there are none."""
+        edges = [
+            edge // HOUR_NS * HOUR_NS
+            for edge in (self._spec.start_ns, self._spec.end_ns)
+            if edge is not None and edge % HOUR_NS
+        ]
+        if not np.isin(self._column("cell_start_ns"), edges).any():
+            return None
+        start_ns = self._column("span_start_ns")
+        rows = _in_range(start_ns, self._spec) & ~_in_range(start_ns, self._hours)
+        return self._of_spans(chosen, np.flatnonzero(rows))
+
+    def _of_spans(self, chosen: Mask, among: Any) -> Frame:
+        """Of the spans at `among`, those of the traces at the chosen positions."""
+        docs = self._column("span_doc")[among]
+        shape = self._column("span_shape")[among]
+        start_ns = self._column("span_start_ns")[among]
+        rows = chosen[docs] & _in_range(start_ns, self._spec)
         metric = self._spec.metric
         is_error = self._error_shapes()[shape]
         if metric.only_errors:
@@ -148,7 +190,7 @@ class SegmentFrames:
         if metric.column == "is_error":
             value = is_error.astype(np.int64)
         elif metric.column is not None:
-            value = self._column(f"span_{metric.column}")
+            value = self._column(f"span_{metric.column}")[among]
             rows &= _is_there(value)
         at = np.flatnonzero(rows)
         dimensions = [
@@ -156,20 +198,18 @@ class SegmentFrames:
             for n, name in enumerate(self._spec.dimensions)
         ]
         return Frame(
-            self._column("span_start_ns")[at].astype(np.int64),
-            dimensions,
-            None if value is None else _wide(value[at]),
+            start_ns[at].astype(np.int64), dimensions, None if value is None else _wide(value[at])
         )
 
     def of_cells(self, experiments: Sequence[int] | None) -> Frame | None:
-        """All spans of some experiments as sums by the hour; None where rows are needed."""
+        """All spans of some experiments in whole hours as sums; None where rows are needed."""
         starts = self._segment.span_column("cell_start_ns")
         if starts is None or not can_use_cells(self._spec):
             return None
         metric = self._spec.metric
         shape = self._column("cell_shape")
         experiment = self._column("cell_experiment")
-        rows = _in_range(starts, self._spec)
+        rows = _in_range(starts, self._hours)
         if experiments is not None:
             rows &= np.isin(experiment, experiments)
         is_error = self._error_shapes()[shape]
@@ -266,7 +306,15 @@ def can_use_cells(spec: Spec) -> bool:
         and not spec.percents
         and all(name in SPAN_DIMENSIONS or name == "experiment" for name in spec.dimensions)
         and (spec.bucket_ns is None or spec.bucket_ns % HOUR_NS == 0)
-        and all(edge is None or edge % HOUR_NS == 0 for edge in (spec.start_ns, spec.end_ns))
+    )
+
+
+def _whole_hours(spec: Spec) -> Spec:
+    """The same for the whole hours within its range: none where it begins and ends in one."""
+    return replace(
+        spec,
+        start_ns=None if spec.start_ns is None else -(-spec.start_ns // HOUR_NS) * HOUR_NS,
+        end_ns=None if spec.end_ns is None else spec.end_ns // HOUR_NS * HOUR_NS,
     )
 
 
