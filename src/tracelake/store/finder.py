@@ -222,16 +222,18 @@ def _place(candidate: Candidate) -> tuple[int, bytes]:
 def _rows_of_hits(
     connection: Connection, search: TraceSearch, parts: Iterator[Hits]
 ) -> Iterator[Candidate]:
-    size = search.max_results + 1
+    left = search.max_results + 1
     for hits in parts:
         at = 0
         while at < len(hits):
-            end = min(at + size, len(hits))
+            # No more than the page takes, if all of them match; after that, as many as is quick.
+            end = min(at + (left if left > 0 else _BATCH), len(hits))
             # Not between traces that start at the same moment: their order is that of their ids.
             while end < len(hits) and hits.start_ns[end] == hits.start_ns[end - 1]:
                 end += 1
             yield from sorted(_rows_of(connection, search, hits.where(slice(at, end))), key=_place)
-            at, size = end, _BATCH
+            left -= end - at
+            at = end
 
 
 def _rows_of(connection: Connection, search: TraceSearch, hits: Hits) -> Iterator[Candidate]:
