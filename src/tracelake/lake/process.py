@@ -70,12 +70,14 @@ async def run_sync(place: LakePlace) -> SyncReport | None:
 
 
 async def _end(process: Process) -> None:
+    """End a process that its reader has left. Its pipes are read to their ends, which closes them:
+    the loop may be gone before they would close by themselves."""
     if process.returncode is not None:
         return
     process.terminate()
     try:
         async with asyncio.timeout(_STOP_S):
-            await process.wait()
+            await process.communicate()
     except TimeoutError:
         process.kill()
         await process.wait()
