@@ -131,7 +131,7 @@ class _Compiler:
                 return self._text(column, clause.op, clause.value, positive)
             case Entity.FEEDBACK | Entity.EXPECTATION:
                 return self._assessed(clause, positive)
-            case Entity.ISSUE:
+            case Entity.ISSUE | Entity.PARAM | Entity.METRIC | Entity.DATASET:
                 return "false"  # the tables have none
 
     def _attribute(self, clause: Clause, positive: bool) -> str:

@@ -112,6 +112,9 @@ class Experiment:
     tags: dict[str, str]
     creation_time_ms: int
     last_update_time_ms: int
+    artifact_location: str | None = None
+    """A URI; None for the server's own place."""
+    is_deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from fastapi import APIRouter
 from tracelake.model.deadline import check_deadline
 from tracelake.model.permissions import Permission, requires
 from tracelake.query import shapes
-from tracelake.query.answer import JsonAnswer
-from tracelake.query.bounded import bounded
 from tracelake.store.operations import TraceDeletion, TraceScope
+from tracelake.web.answer import JsonAnswer
+from tracelake.web.bounded import bounded
 
 _REQUEST_S: Final = 20.0
 """Below what clients and proxies commonly wait for an answer."""

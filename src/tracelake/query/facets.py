@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from tracelake.model.permissions import Permission, requires
 from tracelake.query import shapes
-from tracelake.query.answer import JsonAnswer
 from tracelake.store.api import FacetQuery, Facets
+from tracelake.web.answer import JsonAnswer
 
 Milliseconds = Annotated[int, Field(ge=0, lt=9 * 10**12)]
 

@@ -7,11 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tracelake.model import wire
+from tracelake.model.filters.parse import quoted
 from tracelake.model.permissions import Permission, requires
 from tracelake.query import shapes
-from tracelake.query.answer import JsonAnswer
 from tracelake.query.assessing import assessment_change, new_assessment
-from tracelake.query.bounded import bounded
 from tracelake.query.facets import add_facet_routes
 from tracelake.query.ranges import CONTENT_ANSWERS, content_answer
 from tracelake.store.api import (
@@ -19,11 +18,14 @@ from tracelake.store.api import (
     Assessments,
     Experiments,
     Facets,
+    ListQuery,
     MetricQuery,
     SessionSummary,
     TraceEditor,
     TraceReader,
 )
+from tracelake.web.answer import JsonAnswer
+from tracelake.web.bounded import bounded
 
 PageSize = Annotated[int, Query(ge=1, le=1000)]
 
@@ -60,10 +62,11 @@ def _experiment_routes(routes: APIRouter, experiments: Experiments) -> None:
         name: str | None = None, max_results: PageSize = 1000, page_token: str | None = None
     ) -> JsonAnswer:
         """All experiments, newest first; with `name`, the one of exactly this name, or none."""
-        page = experiments.find(name=name, max_results=max_results, page_token=page_token)
+        filter = "" if name is None else f"name = {quoted(name)}"
+        page = experiments.find(ListQuery(filter, max_results=max_results, page_token=page_token))
         return JsonAnswer(
             {
-                "experiments": [wire.experiment_to_json(item) for item in page.experiments],
+                "experiments": [wire.experiment_to_json(item) for item in page.items],
                 "next_page_token": page.next_page_token,
             }
         )

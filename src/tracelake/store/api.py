@@ -12,7 +12,8 @@ Promises that hold for all of them, on every engine:
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from enum import StrEnum
+from typing import Any, Generic, Protocol, TypeVar
 
 from tracelake.model.entities import (
     Assessment,
@@ -25,6 +26,8 @@ from tracelake.model.entities import (
     TokenUsage,
     TraceInfo,
 )
+
+Item = TypeVar("Item")
 
 
 @dataclass(slots=True)
@@ -391,18 +394,40 @@ class Assessments(Protocol):
         ...
 
 
+class View(StrEnum):
+    """Which of the things that can be deleted and restored a list shows."""
+
+    ACTIVE = "active"
+    DELETED = "deleted"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True)
-class ExperimentPage:
-    experiments: list[Experiment]
+class ListQuery:
+    """A page of a list of anything but traces."""
+
+    filter: str = ""
+    """Comparisons joined by AND."""
+    order_by: tuple[str, ...] = ()
+    """Keys with ASC or DESC; newest first without."""
+    max_results: int = 1000
+    page_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    items: list[Item]
     next_page_token: str | None
 
 
 class Experiments(Protocol):
     """Experiment "0", named Default, always exists."""
 
-    def create(self, name: str, tags: Mapping[str, str]) -> Experiment:
-        """Raises AlreadyExists for a name that is taken, InvalidInput for an empty one, and for a
-        tag of retention that is not a whole number."""
+    def create(
+        self, name: str, tags: Mapping[str, str], artifact_location: str | None = None
+    ) -> Experiment:
+        """Raises AlreadyExists for a name that is taken, by a deleted experiment too, InvalidInput
+        for an empty one, and for a tag of retention that is not a whole number."""
         ...
 
     def get(self, experiment_id: str) -> Experiment:
@@ -422,14 +447,18 @@ class Experiments(Protocol):
         """
         ...
 
-    def find(
-        self,
-        *,
-        name: str | None = None,
-        max_results: int = 1000,
-        page_token: str | None = None,
-    ) -> ExperimentPage:
-        """Experiments, newest first: all, or those of exactly this name, which is one or none."""
+    def delete(self, experiment_id: str) -> None:
+        """Hide it and its runs until it is restored; what is in it stays. Raises NotFound, also
+        where it is deleted."""
+        ...
+
+    def restore(self, experiment_id: str) -> None:
+        """Raises NotFound, also where it is not deleted."""
+        ...
+
+    def find(self, query: ListQuery, view: View = View.ACTIVE) -> Page[Experiment]:
+        """Filters know name, creation_time, last_update_time and tags. Raises InvalidFilter,
+        InvalidInput."""
         ...
 
 

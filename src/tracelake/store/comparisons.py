@@ -41,6 +41,13 @@ class Comparisons:
             case _:
                 return null_check(column, op)
 
+    def label(self, column: ColumnElement[Any], op: Op, value: Any) -> Condition | None:
+        """As `text`, where PostgreSQL may follow the database's locale in what is upper and lower
+        case. None for a NUL, which no column holds."""
+        if op is Op.ILIKE and not self._is_sqlite and not _holds_nul(value):
+            return column.ilike(_like_in_sql(value), escape="\\")
+        return self.text(column, op, value)
+
     def most(self, column: ColumnElement[Any], op: Op, value: Any) -> Condition:
         """Holds wherever a comparison that `text` cannot make may hold."""
         if op is Op.ILIKE and "\0" not in value:

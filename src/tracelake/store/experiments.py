@@ -9,15 +9,32 @@ from sqlalchemy.exc import IntegrityError
 
 from tracelake.model.entities import Experiment
 from tracelake.model.errors import AlreadyExists, InvalidInput, NotFound
+from tracelake.model.filters.fields import Kind
+from tracelake.model.filters.tree import Entity
 from tracelake.model.retention import DAYS_TAG, TRACES_TAG, read_limit
-from tracelake.store.api import ExperimentPage
+from tracelake.model.text import is_storable
+from tracelake.store.api import ListQuery, Page, View
 from tracelake.store.database import Database, next_numbers, now_ms
-from tracelake.store.pages import decode_token, encode_token
+from tracelake.store.keyset import OrderKey
+from tracelake.store.listing import Field, Listing, Noun, keyed_text
 from tracelake.store.rows import AnyRow, experiment_of
 from tracelake.store.schema import experiments
 
 COUNTER: Final = "experiment"
 _NAME_CHARS: Final = 500
+
+_EXPERIMENTS: Final = Noun(
+    "experiments",
+    OrderKey.number("experiment_id", experiments.c.experiment_id, False, nullable=False),
+    {
+        "name": Field(experiments.c.name),
+        "experiment_id": Field(experiments.c.experiment_id, Kind.INTEGER),
+        "creation_time": Field(experiments.c.creation_time_ms, Kind.INTEGER),
+        "last_update_time": Field(experiments.c.last_update_time_ms, Kind.INTEGER),
+    },
+    ("creation_time DESC",),
+    keyed={Entity.TAG: keyed_text(experiments.c.tags)},
+)
 
 
 class SqlExperiments:
@@ -25,15 +42,22 @@ class SqlExperiments:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._listing = Listing(_EXPERIMENTS, is_sqlite=database.is_sqlite)
 
-    def create(self, name: str, tags: Mapping[str, str]) -> Experiment:
+    def create(
+        self, name: str, tags: Mapping[str, str], artifact_location: str | None = None
+    ) -> Experiment:
         _check_name(name)
         _check_tags(tags)
+        if not is_storable(artifact_location or ""):
+            raise InvalidInput("an artifact_location cannot hold a NUL character")
         time_ms = now_ms()
         try:
             with self._database.write() as connection:
                 number = next_numbers(connection, COUNTER, 1)
-                experiment = Experiment(str(number), name, dict(tags), time_ms, time_ms)
+                experiment = Experiment(
+                    str(number), name, dict(tags), time_ms, time_ms, artifact_location or None
+                )
                 connection.execute(
                     experiments.insert().values(
                         experiment_id=number,
@@ -41,6 +65,8 @@ class SqlExperiments:
                         tags=experiment.tags,
                         creation_time_ms=time_ms,
                         last_update_time_ms=time_ms,
+                        artifact_location=experiment.artifact_location,
+                        is_deleted=False,
                     )
                 )
         except IntegrityError as error:
@@ -88,29 +114,32 @@ class SqlExperiments:
             raise NotFound(f"No experiment named {name!r}")
         return experiment_of(row)
 
-    def find(
-        self,
-        *,
-        name: str | None = None,
-        max_results: int = 1000,
-        page_token: str | None = None,
-    ) -> ExperimentPage:
-        query = (
-            select(experiments).order_by(experiments.c.experiment_id.desc()).limit(max_results + 1)
-        )
-        if name is not None:
-            query = query.where(experiments.c.name == name)
-        if page_token is not None:
-            (before,) = decode_token(page_token, "experiments", (int,))
-            query = query.where(experiments.c.experiment_id < before)
+    def delete(self, experiment_id: str) -> None:
+        self._turn(experiment_id, is_deleted=True)
+
+    def restore(self, experiment_id: str) -> None:
+        self._turn(experiment_id, is_deleted=False)
+
+    def _turn(self, experiment_id: str, *, is_deleted: bool) -> None:
+        number = _number(experiment_id)
+        with self._database.write() as connection:
+            if _row(connection, number).is_deleted == is_deleted:
+                raise NotFound(
+                    f"No {'active' if is_deleted else 'deleted'} experiment with id {number}"
+                )
+            connection.execute(
+                update(experiments)
+                .where(experiments.c.experiment_id == number)
+                .values(is_deleted=is_deleted, last_update_time_ms=now_ms())
+            )
+
+    def find(self, query: ListQuery, view: View = View.ACTIVE) -> Page[Experiment]:
+        found = select(experiments)
+        if view is not View.ALL:
+            found = found.where(experiments.c.is_deleted == (view is View.DELETED))
         with self._database.read() as connection:
-            rows = connection.execute(query).all()
-        more = len(rows) > max_results
-        rows = rows[:max_results]
-        return ExperimentPage(
-            [experiment_of(row) for row in rows],
-            encode_token("experiments", (rows[-1].experiment_id,)) if more else None,
-        )
+            rows, token = self._listing.page(connection, found, query, view)
+        return Page([experiment_of(row) for row in rows], token)
 
 
 def _number(experiment_id: str) -> int:

@@ -1,18 +1,14 @@
-"""The order of a trace list and where a page of it begins: keyset paging over any allowed keys."""
+"""The order of a list of traces: `order_by` to keys."""
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Text, and_, false, func, or_
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy import ColumnElement, func
 
 from tracelake.model.errors import InvalidInput
 from tracelake.model.filters.fields import nearest, trace_field
 from tracelake.model.text import is_storable
-from tracelake.store.pages import decode_token, encode_token
-from tracelake.store.rows import AnyRow
+from tracelake.store.keyset import Keyset, OrderKey
 from tracelake.store.schema import traces
 
 _ITEM: Final = re.compile(
@@ -20,23 +16,6 @@ _ITEM: Final = re.compile(
     r"(?:`(?P<quoted>[^`]+)`|\"(?P<in_quotes>[^\"]+)\"|(?P<key>[\w.\-/:]+))(?:\s+(?P<way>ASC|DESC))?\s*\Z",
     re.IGNORECASE,
 )
-
-
-class _ByCodePoint(FunctionElement[str]):
-    """A text that both engines order alike: PostgreSQL would follow the database's locale."""
-
-    type = Text()
-    inherit_cache = True
-
-
-@compiles(_ByCodePoint)
-def _plain(element: Any, compiler: Any, **options: Any) -> str:
-    return compiler.process(element.clauses, **options)
-
-
-@compiles(_ByCodePoint, "postgresql")
-def _in_c(element: Any, compiler: Any, **options: Any) -> str:
-    return f'({compiler.process(element.clauses, **options)} COLLATE "C")'
 
 
 _MOST_KEYS: Final = 10
@@ -68,17 +47,7 @@ _COLUMN_METADATA: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    name: str
-    column: ColumnElement[Any]
-    descending: bool
-    nullable: bool
-    values: type | tuple[type, ...]
-    """What a page token may hold for this key."""
-
-
-class TraceOrder:
+class TraceOrder(Keyset):
     """Parsed `order_by`; default newest first. Ties end at the trace id, nulls come last."""
 
     def __init__(self, order_by: tuple[str, ...]) -> None:
@@ -86,24 +55,7 @@ class TraceOrder:
         if len(order_by) > _MOST_KEYS:
             raise InvalidInput(f"order_by has {len(order_by)} keys; it may have {_MOST_KEYS}")
         keys = [_parse(item) for item in order_by] or [_number("timestamp_ms", True)]
-        self._keys = [*keys, _Key("request_id", traces.c.trace_id, False, False, str)]
-        self.name = ",".join(f"{key.name}{' DESC' if key.descending else ''}" for key in keys)
-
-    def columns(self) -> list[ColumnElement[Any]]:
-        """The key columns, labelled `order_0` and on, to select beside the trace."""
-        return [key.column.label(f"order_{n}") for n, key in enumerate(self._keys)]
-
-    def order_by(self) -> list[ColumnElement[Any]]:
-        ordered: list[ColumnElement[Any]] = []
-        for key in self._keys:
-            way = key.column.desc() if key.descending else key.column.asc()
-            ordered.append(way.nulls_last() if key.nullable else way)
-        return ordered
-
-    def token(self, row: AnyRow, scope: str) -> str:
-        """The token of a page that ended at `row`."""
-        values = [getattr(row, f"order_{n}") for n in range(len(self._keys))]
-        return encode_token(scope + self.name, [_to_json(value) for value in values])
+        super().__init__([*keys, _trace_id(descending=False)])
 
     @property
     def is_newest_first(self) -> bool:
@@ -112,27 +64,11 @@ class TraceOrder:
 
     def place(self, token: str, scope: str) -> tuple[int, bytes]:
         """Start and trace id where a page of the default order ended. Raises InvalidInput."""
-        start_ns, trace_id = decode_token(token, scope + self.name, (int, str))
-        return start_ns, _from_json(trace_id, self._keys[-1])
-
-    def after(self, token: str, scope: str) -> ColumnElement[bool]:
-        """The condition of rows that come after a token. Raises InvalidInput."""
-        told = decode_token(token, scope + self.name, [key.values for key in self._keys])
-        values = [_from_json(value, key) for value, key in zip(told, self._keys, strict=True)]
-        alternatives: list[ColumnElement[bool]] = []
-        for n, key in enumerate(self._keys):
-            same = [_same(k, v) for k, v in zip(self._keys[:n], values[:n], strict=True)]
-            alternatives.append(and_(*same, _beyond(key, values[n])))
-        first, value = self._keys[0], values[0]
-        condition = or_(*alternatives)
-        if not first.nullable:
-            # Implied by the alternatives, and a range that an index can start at.
-            bound = first.column <= value if first.descending else first.column >= value
-            return and_(bound, condition)
-        return condition
+        start_ns, trace_id = self.values(token, scope)
+        return start_ns, trace_id
 
 
-def _parse(item: str) -> _Key:
+def _parse(item: str) -> OrderKey:
     match = _ITEM.match(item)
     if match is None:
         raise InvalidInput(f"order_by {item!r}: write a key, then ASC or DESC")
@@ -143,7 +79,7 @@ def _parse(item: str) -> _Key:
         return _stored_key(item, entity, key, descending)
     name = key if key == "experiment_id" else trace_field(key)
     if name == "request_id":
-        return _Key(name, traces.c.trace_id, descending, False, str)
+        return _trace_id(descending=descending)
     if name in _NUMBERS:
         return _number(name, descending)
     if name in _TEXTS:
@@ -155,7 +91,7 @@ def _parse(item: str) -> _Key:
     )
 
 
-def _stored_key(item: str, entity: str, key: str, descending: bool) -> _Key:
+def _stored_key(item: str, entity: str, key: str, descending: bool) -> OrderKey:
     if '"' in key or "\\" in key or not is_storable(key):
         raise InvalidInput(f"order_by {item!r}: a quote or backslash in a key is not supported")
     if entity == "tag":
@@ -168,38 +104,13 @@ def _stored_key(item: str, entity: str, key: str, descending: bool) -> _Key:
     return _text(f"metadata.{key}", traces.c.trace_metadata[key].as_string(), descending)
 
 
-def _number(name: str, descending: bool) -> _Key:
-    nullable = name not in _NEVER_NULL
-    values = (int, float, type(None)) if nullable else int
-    return _Key(name, _NUMBERS[name], descending, nullable, values)
+def _number(name: str, descending: bool) -> OrderKey:
+    return OrderKey.number(name, _NUMBERS[name], descending, nullable=name not in _NEVER_NULL)
 
 
-def _text(name: str, column: ColumnElement[Any], descending: bool) -> _Key:
-    nullable = name not in _NEVER_NULL
-    return _Key(
-        name, _ByCodePoint(column), descending, nullable, (str, type(None)) if nullable else str
-    )
+def _text(name: str, column: ColumnElement[Any], descending: bool) -> OrderKey:
+    return OrderKey.text(name, column, descending, nullable=name not in _NEVER_NULL)
 
 
-def _same(key: _Key, value: Any) -> ColumnElement[bool]:
-    return key.column.is_(None) if value is None else key.column == value
-
-
-def _beyond(key: _Key, value: Any) -> ColumnElement[bool]:
-    if value is None:
-        return false()
-    further = key.column < value if key.descending else key.column > value
-    return or_(further, key.column.is_(None)) if key.nullable else further
-
-
-def _to_json(value: Any) -> Any:
-    return value.hex() if isinstance(value, bytes) else value
-
-
-def _from_json(value: Any, key: _Key) -> Any:
-    if key.name == "request_id":
-        try:
-            return bytes.fromhex(value)
-        except ValueError as error:
-            raise InvalidInput("page_token is not one that this server gave out") from error
-    return value
+def _trace_id(*, descending: bool) -> OrderKey:
+    return OrderKey("request_id", traces.c.trace_id, descending, False, str, is_bytes=True)

@@ -68,6 +68,8 @@ def experiment_of(row: AnyRow) -> Experiment:
         tags=row.tags,
         creation_time_ms=row.creation_time_ms,
         last_update_time_ms=row.last_update_time_ms,
+        artifact_location=row.artifact_location,
+        is_deleted=row.is_deleted,
     )
 
 

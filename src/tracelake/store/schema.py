@@ -36,6 +36,8 @@ experiments = Table(
     Column("tags", JsonColumn, nullable=False),
     Column("creation_time_ms", BigInteger, nullable=False),
     Column("last_update_time_ms", BigInteger, nullable=False),
+    Column("artifact_location", Text),
+    Column("is_deleted", Boolean, nullable=False),
     UniqueConstraint("name", name="uq_experiments_name"),
 )
 

@@ -1,6 +1,6 @@
 """Which identifiers a filter may name, what each compares, and which operators it takes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum, auto
@@ -27,6 +27,8 @@ class Kind(Enum):
     """One of a few words, in any case."""
     VALUES = auto()
     """What all spans of the trace say: any number of texts."""
+    LABEL = auto()
+    """A text of anything but a trace: no regular expressions."""
     CONTENT = auto()
     PROMPT = auto()
     ASSESSED = auto()
@@ -39,6 +41,7 @@ OPERATORS: Final = {
     Kind.TEXT: _EQUAL | _ONE_OF | _MATCH | _NULL,
     Kind.STATUS: _EQUAL | _ONE_OF | _MATCH | _NULL,
     Kind.VALUES: _EQUAL | _ONE_OF | _MATCH | _NULL,
+    Kind.LABEL: _EQUAL | _ONE_OF | frozenset({Op.LIKE, Op.ILIKE}) | _NULL,
     Kind.CONTENT: frozenset({Op.LIKE, Op.ILIKE}),
     Kind.PROMPT: frozenset({Op.EQ}),
     Kind.ASSESSED: _COMPARE | _MATCH | _NULL,
@@ -132,6 +135,16 @@ class Part:
     column: int
 
 
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What the identifiers of a filter mean."""
+
+    resolve: Callable[[Sequence[Part]], tuple[Entity, str]]
+    """The entity and canonical key that a dotted identifier names. Raises InvalidFilter."""
+    kind_of: Callable[[Entity, str], Kind]
+    """What a resolved identifier compares."""
+
+
 def trace_field(name: str) -> str | None:
     """The canonical name of a field of a trace; None for what is none."""
     lowered = name.lower()
@@ -139,8 +152,7 @@ def trace_field(name: str) -> str | None:
     return found if found in TRACE_FIELDS else None
 
 
-def resolve(parts: Sequence[Part]) -> tuple[Entity, str]:
-    """The entity and canonical key that a dotted identifier names. Raises InvalidFilter."""
+def _resolve(parts: Sequence[Part]) -> tuple[Entity, str]:
     first = parts[0]
     if len(parts) == 1:
         return Entity.ATTRIBUTE, _trace_field(first)
@@ -165,8 +177,7 @@ def resolve(parts: Sequence[Part]) -> tuple[Entity, str]:
             return entity, rest.text
 
 
-def kind_of(entity: Entity, key: str) -> Kind:
-    """What a resolved identifier compares."""
+def _kind_of(entity: Entity, key: str) -> Kind:
     match entity:
         case Entity.ATTRIBUTE:
             return TRACE_FIELDS[key]
@@ -178,6 +189,10 @@ def kind_of(entity: Entity, key: str) -> Kind:
             return Kind.ISSUE
         case _:
             return Kind.TEXT
+
+
+TRACES: Final = Vocabulary(_resolve, _kind_of)
+"""What a filter on traces may name."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

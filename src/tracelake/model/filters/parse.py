@@ -18,11 +18,11 @@ from tracelake.model.filters.fields import (
     OPERATORS,
     STATE_UNSPECIFIED,
     STATUS_WORDS,
+    TRACES,
     Kind,
     Part,
-    kind_of,
+    Vocabulary,
     nearest,
-    resolve,
 )
 from tracelake.model.filters.patterns import regular
 from tracelake.model.filters.tree import EVERYTHING, And, Clause, Entity, Node, Not, OnSpan, Op, Or
@@ -62,14 +62,45 @@ def parse_filter(text: str | None) -> Node:
     """The tree of a filter; `EVERYTHING` for an empty one. Raises InvalidFilter."""
     if not text or not text.strip():
         return EVERYTHING
+    parser = _parser_of(text, TRACES)
+    node = parser.alternatives(0)
+    parser.expect_end()
+    return _bind_spans(node)
+
+
+def quoted(value: str) -> str:
+    """A text as a value of a filter."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def parse_conjunction(text: str | None, vocabulary: Vocabulary) -> list[Clause]:
+    """The clauses of a filter that joins them with AND and knows nothing else.
+
+    Raises InvalidFilter.
+    """
+    if not text or not text.strip():
+        return []
+    parser = _parser_of(text, vocabulary)
+    clauses = parser.clauses()
+    parser.expect_end("AND")
+    return clauses
+
+
+def parse_order(text: str, vocabulary: Vocabulary) -> tuple[Entity, str, bool]:
+    """The key that a list is ordered by, and whether it is descending. Raises InvalidFilter."""
+    parser = _parser_of(text, vocabulary)
+    entity, key = parser.identifier()
+    descending = parser.descending()
+    parser.expect_end("ASC, DESC")
+    return entity, key, descending
+
+
+def _parser_of(text: str, vocabulary: Vocabulary) -> "_Parser":
     if len(text) > _MAX_CHARS:
         raise InvalidFilter(f"the filter is longer than {_MAX_CHARS} characters", _MAX_CHARS)
     if not text.isascii():
         _refuse_surrogates(text)
-    parser = _Parser(list(_tokens(text)), len(text) + 1)
-    node = parser.alternatives(0)
-    parser.expect_end()
-    return _bind_spans(node)
+    return _Parser(list(_tokens(text)), len(text) + 1, vocabulary)
 
 
 def _tokens(text: str) -> Iterator[_Token]:
@@ -89,7 +120,8 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 class _Parser:
-    def __init__(self, tokens: list[_Token], end_column: int) -> None:
+    def __init__(self, tokens: list[_Token], end_column: int, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
         self._tokens = tokens
         self._at = 0
         self._clauses = 0
@@ -103,10 +135,25 @@ class _Parser:
             items.append(self._conjunction(depth))
         return items[0] if len(items) == 1 else Or(tuple(items))
 
-    def expect_end(self) -> None:
+    def clauses(self) -> list[Clause]:
+        found = [self._clause()]
+        while self._take_word("AND"):
+            found.append(self._clause())
+        return found
+
+    def identifier(self) -> tuple[Entity, str]:
+        return self._vocabulary.resolve(self._identifier())
+
+    def descending(self) -> bool:
+        if self._take_word("DESC"):
+            return True
+        self._take_word("ASC")
+        return False
+
+    def expect_end(self, others: str = "AND, OR") -> None:
         token = self._peek()
         if token.kind != "end":
-            raise InvalidFilter(f"expected AND, OR or the end, found {token.text!r}", token.column)
+            raise InvalidFilter(f"expected {others} or the end, found {token.text!r}", token.column)
 
     def _conjunction(self, depth: int) -> Node:
         items = [self._negation(depth)]
@@ -130,8 +177,8 @@ class _Parser:
         self._clauses += 1
         if self._clauses > _MAX_CLAUSES:
             raise InvalidFilter(f"more than {_MAX_CLAUSES} comparisons", column)
-        entity, key = resolve(self._identifier())
-        kind = kind_of(entity, key)
+        entity, key = self.identifier()
+        kind = self._vocabulary.kind_of(entity, key)
         op_token = self._peek()
         op = self._operator()
         allowed = OPERATORS[kind]

@@ -18,6 +18,9 @@ class Entity(StrEnum):
     FEEDBACK = "feedback"
     EXPECTATION = "expectation"
     ISSUE = "issue"
+    PARAM = "param"
+    METRIC = "metric"
+    DATASET = "dataset"
 
 
 class Op(StrEnum):

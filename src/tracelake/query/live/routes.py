@@ -11,10 +11,10 @@ from tracelake.model import wire
 from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.model.ids import format_trace_id, parse_experiment_ids, parse_trace_id
 from tracelake.model.permissions import Permission, requires
-from tracelake.query.answer import encode
 from tracelake.query.live.subscription import Interest, Subscription
 from tracelake.query.live.tail import LiveTail
 from tracelake.store.operations import Live, NewSpans
+from tracelake.web.answer import encode
 
 _HEARTBEAT_S: Final = 15.0
 _TRACES_AN_EVENT: Final = 500

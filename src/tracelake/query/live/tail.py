@@ -10,9 +10,9 @@ from typing import Final
 from tracelake.model import wire
 from tracelake.model.errors import TracelakeError
 from tracelake.model.filters.evaluate import needs_spans
-from tracelake.query.answer import encode
 from tracelake.query.live.subscription import Interest, Subscription
 from tracelake.store.operations import Live
+from tracelake.web.answer import encode
 
 _log = logging.getLogger(__name__)
 

@@ -43,6 +43,8 @@ def _create_traces() -> None:
         sa.Column("tags", Json, nullable=False),
         sa.Column("creation_time_ms", sa.BigInteger, nullable=False),
         sa.Column("last_update_time_ms", sa.BigInteger, nullable=False),
+        sa.Column("artifact_location", sa.Text),
+        sa.Column("is_deleted", sa.Boolean, nullable=False),
         sa.UniqueConstraint("name", name="uq_experiments_name"),
     )
     op.bulk_insert(
@@ -54,6 +56,7 @@ def _create_traces() -> None:
                 "tags": {},
                 "creation_time_ms": 0,
                 "last_update_time_ms": 0,
+                "is_deleted": False,
             }
         ],
     )
