@@ -117,6 +117,64 @@ class Experiment:
     is_deleted: bool = False
 
 
+class RunStatus(StrEnum):
+    RUNNING = "RUNNING"
+    SCHEDULED = "SCHEDULED"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    key: str
+    value: float
+    """May be NaN or infinite."""
+    timestamp_ms: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetInput:
+    """A dataset that a run read. `source`, `schema` and `profile` are texts of the client's."""
+
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    schema: str | None = None
+    profile: str | None = None
+    tags: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOutput:
+    model_id: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    run_id: str
+    experiment_id: str
+    name: str
+    user_id: str
+    status: RunStatus
+    start_time_ms: int
+    end_time_ms: int | None
+    is_deleted: bool
+    artifact_location: str | None
+    """Of its experiment."""
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: tuple[Metric, ...]
+    """The latest of each key."""
+    datasets: tuple[DatasetInput, ...]
+    model_inputs: tuple[str, ...]
+    """Ids of logged models."""
+    model_outputs: tuple[ModelOutput, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class AssessmentSource:
     source_type: SourceType

@@ -26,13 +26,14 @@ from tracelake.ingest.shared import SharedIngest
 from tracelake.lake import routes as lake
 from tracelake.lake.job import LakeJob
 from tracelake.lake.process import LakePlace
+from tracelake.mlflow_api import router as mlflow
 from tracelake.query import deleting
 from tracelake.query import routes as query
 from tracelake.query.live import routes as live
 from tracelake.query.live.tail import LiveTail
 from tracelake.server import health, ui
 from tracelake.server.auth import authorise, check_route
-from tracelake.server.errors import add_error_handlers, answer_error
+from tracelake.server.errors import add_error_handlers
 from tracelake.server.home import prepare_home
 from tracelake.server.index_job import IndexJob, IndexLag
 from tracelake.server.ingest_process import starter
@@ -40,6 +41,7 @@ from tracelake.server.settings import ServerSettings
 from tracelake.server.upkeep import Upkeep
 from tracelake.store.open import Store, open_store
 from tracelake.store.operations import RetentionPolicy
+from tracelake.web.errors import answer_error
 
 UI_FOLDER = Path(__file__).parent / "ui"
 
@@ -113,7 +115,8 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
     app.include_router(deleting.router(store.deletion))
     app.include_router(agents.router(deployed))
     app.include_router(lake.router(lake_place))
-    app.include_router(health.router(registry, store.experiments, app.version))
+    app.include_router(mlflow.router(store, settings.query_timeout_seconds))
+    app.include_router(health.router(registry, store.experiments))
     if (UI_FOLDER / "assets").is_dir():
         app.mount("/assets", ui.Assets(directory=UI_FOLDER / "assets"))
     app.include_router(ui.router(UI_FOLDER))

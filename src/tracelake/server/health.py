@@ -1,4 +1,4 @@
-"""Is it alive, what is it, how does it do: /health, /version, /metrics."""
+"""Is it alive, how does it do: /health, /metrics."""
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -8,7 +8,7 @@ from tracelake.model.permissions import Permission, requires
 from tracelake.store.api import Experiments
 
 
-def router(registry: CollectorRegistry, experiments: Experiments, version: str) -> APIRouter:
+def router(registry: CollectorRegistry, experiments: Experiments) -> APIRouter:
     """Routes for probes and Prometheus."""
     routes = APIRouter(tags=["server"])
 
@@ -18,12 +18,6 @@ def router(registry: CollectorRegistry, experiments: Experiments, version: str) 
         """OK while the store answers."""
         experiments.get("0")
         return PlainTextResponse("OK")
-
-    @routes.get("/version", response_class=PlainTextResponse)
-    @requires(Permission.PUBLIC)
-    def tell_version() -> PlainTextResponse:
-        """The version of Tracelake."""
-        return PlainTextResponse(version)
 
     @routes.get("/metrics", response_class=PlainTextResponse)
     @requires(Permission.READ_METRICS)

@@ -43,6 +43,8 @@ class Keyed:
     kind: Kind = Kind.LABEL
     absent_differs: bool = False
     """Whether `!=` and NOT IN hold where there is no such key."""
+    within: Callable[[Condition], Condition] | None = None
+    """Of an item that has several of the same key: whether the condition holds for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,8 @@ class Listing:
         if condition is None:
             raise InvalidFilter("no text holds a NUL character", clause.column)
         keyed = self._noun.keyed.get(clause.entity)
+        if keyed is not None and keyed.within is not None:
+            return keyed.within(condition)
         if keyed is not None and keyed.absent_differs and clause.op in (Op.NE, Op.NOT_IN):
             return or_(column.is_(None), condition)
         return condition
@@ -138,7 +142,7 @@ class Listing:
             return self._noun.fields[key].column
         column = self._noun.keyed[entity].column(key)
         if column is None:
-            raise InvalidFilter("a quote or backslash in a key is not supported", at)
+            raise InvalidFilter(f"no {entity} {key!r} can be searched for", at)
         return column
 
     def _kind_of(self, entity: Entity, key: str) -> Kind:

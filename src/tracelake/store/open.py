@@ -36,6 +36,7 @@ from tracelake.store.operations import Live, Retention, TraceDeletion
 from tracelake.store.reader import SqlTraceReader
 from tracelake.store.registry import AgentRegistry, SqlAgentRegistry
 from tracelake.store.retention import SqlRetention
+from tracelake.store.runs import Runs, SqlRuns
 from tracelake.store.writer import SqlSpanWriter
 
 _SEE_TO: Final = {
@@ -50,6 +51,7 @@ class Store:
 
     database: Database
     experiments: Experiments
+    runs: Runs
     spans: SpanWriter
     traces: TraceReader
     editor: TraceEditor
@@ -99,6 +101,7 @@ def open_store(url: str) -> Store:
     return Store(
         database=database,
         experiments=SqlExperiments(database),
+        runs=SqlRuns(database),
         spans=SqlSpanWriter(database),
         traces=reader,
         indexer=Indexer(database),

@@ -16,7 +16,7 @@ from tracelake.ingest.metrics import IngestMetrics
 from tracelake.ingest.prices import PriceTable
 from tracelake.ingest.routes import OtlpTraces
 from tracelake.server.auth import authorise
-from tracelake.server.errors import answer_error
+from tracelake.web.errors import answer_error
 
 
 class Broken:

@@ -33,6 +33,7 @@ def upgrade() -> None:
     _create_assessments()
     _create_bookkeeping()
     _create_agents()
+    _create_runs()
 
 
 def _create_traces() -> None:
@@ -253,3 +254,56 @@ def _usage_and_cost() -> list[sa.Column[Any]]:
     return [sa.Column(name, sa.BigInteger) for name in tokens] + [
         sa.Column(name, sa.Float(53)) for name in costs
     ]
+
+
+def _create_runs() -> None:
+    op.create_table(
+        "runs",
+        sa.Column("run_id", sa.Text, primary_key=True),
+        sa.Column(
+            "experiment_id",
+            Key,
+            sa.ForeignKey("experiments.experiment_id", name="fk_runs_experiment_id"),
+            nullable=False,
+        ),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("user_id", sa.Text, nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("start_time_ms", sa.BigInteger, nullable=False),
+        sa.Column("end_time_ms", sa.BigInteger),
+        sa.Column("is_deleted", sa.Boolean, nullable=False),
+        sa.Column("params", Json, nullable=False),
+        sa.Column("tags", Json, nullable=False),
+        sa.Column("model_inputs", Json, nullable=False),
+        sa.Column("model_outputs", Json, nullable=False),
+    )
+    op.create_index(
+        "ix_runs_experiment_start", "runs", ["experiment_id", "start_time_ms", "run_id"]
+    )
+    for name, key in (
+        ("run_metrics", ("run_id", "key", "timestamp_ms", "step", "value", "is_nan")),
+        ("latest_metrics", ("run_id", "key")),
+    ):
+        op.create_table(
+            name,
+            sa.Column("run_id", sa.Text, nullable=False),
+            sa.Column("key", sa.Text, nullable=False),
+            sa.Column("step", sa.BigInteger, nullable=False),
+            sa.Column("timestamp_ms", sa.BigInteger, nullable=False),
+            sa.Column("value", sa.Float(53), nullable=False),
+            sa.Column("is_nan", sa.Boolean, nullable=False),
+            sa.PrimaryKeyConstraint(*key, name=f"pk_{name}"),
+            sqlite_with_rowid=False,
+        )
+    op.create_table(
+        "run_datasets",
+        sa.Column("run_id", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("source_type", sa.Text, nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("schema", sa.Text),
+        sa.Column("profile", sa.Text),
+        sa.Column("tags", Json, nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "name", "digest", name="pk_run_datasets"),
+    )
