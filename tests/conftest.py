@@ -95,6 +95,7 @@ def start_server(
             "TRACELAKE_STORE_URL": store_url,
             "TRACELAKE_LAKE_SYNC_SECONDS": "0",
             "TRACELAKE_OTLP_GRPC_PORT": "0",
+            "TRACELAKE_OTLP_DEFAULT_EXPERIMENT": "0",
         }
         | chosen,
         stdout=subprocess.DEVNULL,

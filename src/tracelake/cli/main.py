@@ -4,7 +4,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from tracelake.cli import backup, delete, demo, deploy, index, restore, server, sql, sync, traces
+from tracelake.cli import (
+    backup,
+    delete,
+    demo,
+    deploy,
+    index,
+    restore,
+    server,
+    sql,
+    sync,
+    tokens,
+    traces,
+)
 from tracelake.model.errors import TracelakeError
 
 
@@ -14,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (
-        server, deploy, demo, traces, sync, sql, index, delete, backup, restore,
+        server, deploy, demo, traces, sync, sql, index, delete, backup, restore, tokens,
     ):  # fmt: skip
         command.add_parser(commands)
     arguments = parser.parse_args(argv)

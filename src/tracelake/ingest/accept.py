@@ -4,15 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Final, Protocol
+from typing import Protocol
 
 from tracelake.ingest.commit import Decode, GroupCommitter, Request
 from tracelake.ingest.decode import Decoder, NotQuick, Offer
 from tracelake.ingest.outcome import Outcome
 from tracelake.store.api import SpanWriter
-
-EXPERIMENT_HEADER: Final = "x-mlflow-experiment-id"
-DEFAULT_EXPERIMENT: Final = "0"
 
 
 class Ingest(Protocol):

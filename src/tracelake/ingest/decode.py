@@ -1,7 +1,8 @@
 """A body as it came to the parts that the store takes: decompress, parse, normalise."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -12,7 +13,8 @@ from tracelake.ingest.outcome import Refused
 from tracelake.ingest.prices import PriceTable
 from tracelake.ingest.salvage import without_unreadable
 from tracelake.model.errors import InvalidInput, PayloadTooLarge, TracelakeError
-from tracelake.store.api import Experiments, TracePart
+from tracelake.model.links import LINKED_RUNS, linked_runs
+from tracelake.store.api import Experiments, TraceFacts, TracePart
 
 _QUICK_BYTES: Final = {PROTOBUF: 2 * 1024 * 1024, JSON: 256 * 1024}
 _QUICK_SPANS: Final = 2000
@@ -25,6 +27,14 @@ class NotQuick(TracelakeError):
     code: ClassVar[str] = "NOT_QUICK"
 
 
+class Destination(NamedTuple):
+    """Where spans go."""
+
+    experiment: str
+    run_id: str = ""
+    """A run that is to find their traces, if any."""
+
+
 @dataclass(slots=True)
 class Offer:
     """A body as it came, and what was said of it."""
@@ -32,7 +42,7 @@ class Offer:
     body: bytes
     media_type: str
     encoding: str
-    experiment: str
+    destination: Destination
     is_slow: bool = False
     """Known to be, whatever its size."""
     size_bytes: int = field(init=False)
@@ -77,7 +87,7 @@ class Decoder:
     def _decode(
         self, offer: Offer, most_bytes: int, most_spans: int | None
     ) -> tuple[list[TracePart], Refused]:
-        experiment_id = self._experiment(offer.experiment)
+        experiment_id = self._experiment(offer.destination.experiment)
         plain = decompress(offer.body, offer.encoding, most_bytes)
         refused: Refused | None = None
         try:
@@ -91,7 +101,10 @@ class Decoder:
             raise NotQuick("many small spans")
         offer.body = b""  # waiting for a commit must not hold it
         encoded = plain if offer.media_type == PROTOBUF else request.SerializeToString()
-        return parts_of(request, encoded, experiment_id, self._prices, refused)
+        parts, refused = parts_of(request, encoded, experiment_id, self._prices, refused)
+        if offer.destination.run_id:
+            _link(parts, offer.destination.run_id)
+        return parts, refused
 
     def _experiment(self, text: str) -> int:
         known = self._known_experiments.get(text)
@@ -99,6 +112,12 @@ class Decoder:
             found = self._experiments.get(text)
             known = self._known_experiments[text] = int(found.experiment_id)
         return known
+
+
+def _link(parts: Sequence[TracePart], run_id: str) -> None:
+    for part in parts:
+        part.facts = part.facts or TraceFacts()
+        part.facts.metadata[LINKED_RUNS] = linked_runs((run_id,))
 
 
 def _count_spans(request: ExportTraceServiceRequest) -> int:

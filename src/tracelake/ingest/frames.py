@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
-from tracelake.ingest.decode import NotQuick, Offer
+from tracelake.ingest.decode import Destination, NotQuick, Offer
 from tracelake.ingest.outcome import Outcome, Refused
 from tracelake.model.errors import (
     InvalidInput,
@@ -67,12 +67,12 @@ def offer_to_head(number: int, offer: Offer) -> Head:
         "number": number,
         "media_type": offer.media_type,
         "encoding": offer.encoding,
-        "experiment": offer.experiment,
+        "destination": tuple(offer.destination),
     }
 
 
 def offer_of(head: Head, body: bytes) -> Offer:
-    return Offer(body, head["media_type"], head["encoding"], head["experiment"])
+    return Offer(body, head["media_type"], head["encoding"], Destination(*head["destination"]))
 
 
 def outcome_to_head(number: int, outcome: Outcome) -> Head:

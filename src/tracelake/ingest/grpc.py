@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from tracelake.ingest.accept import DEFAULT_EXPERIMENT, EXPERIMENT_HEADER
 from tracelake.ingest.body import PROTOBUF
 from tracelake.ingest.decode import Offer
 from tracelake.ingest.intake import Intake
@@ -21,6 +20,7 @@ from tracelake.model.errors import (
     PayloadTooLarge,
     PermissionDenied,
     TracelakeError,
+    Unauthenticated,
     Unavailable,
 )
 
@@ -111,10 +111,9 @@ class OtlpGrpc:
                 timer.cancel()
             reservation.grow_to(len(body))
             reservation.shrink_to(len(body))
-            experiment = headers.get(EXPERIMENT_HEADER, DEFAULT_EXPERIMENT).strip()
             if not body:
                 return b""  # no bytes are a request of no spans
-            offer = Offer(body, PROTOBUF, _encoding_of(body), experiment)
+            offer = Offer(body, PROTOBUF, _encoding_of(body), self._intake.destination_of(headers))
             del body
             outcome = await self._intake.accept(_PROTOCOL, reservation, offer)
             return outcome.answer(PROTOBUF)
@@ -186,6 +185,8 @@ def _code(error: TracelakeError) -> grpc.StatusCode:
             return StatusCode.INVALID_ARGUMENT
         case NotFound():
             return StatusCode.NOT_FOUND
+        case Unauthenticated():
+            return StatusCode.UNAUTHENTICATED
         case PermissionDenied():
             return StatusCode.PERMISSION_DENIED
         case Unavailable():

@@ -10,7 +10,6 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from tracelake.ingest.accept import DEFAULT_EXPERIMENT, EXPERIMENT_HEADER
 from tracelake.ingest.admission import Reservation
 from tracelake.ingest.body import content_type_of
 from tracelake.ingest.decode import Offer
@@ -72,12 +71,13 @@ class OtlpTraces:
         await self._intake.authorise(scope)
         headers = Headers(scope=scope)
         media_type = content_type_of(headers.get("content-type", ""))
+        destination = self._intake.destination_of(headers)
         with self._intake.admit(_declared_bytes(headers)) as reservation:
             offer = Offer(
                 await incoming.read(reservation),
                 media_type,
                 headers.get("content-encoding", ""),
-                headers.get(EXPERIMENT_HEADER, DEFAULT_EXPERIMENT).strip(),
+                destination,
             )
             return media_type, await self._intake.accept(_PROTOCOL, reservation, offer)
 

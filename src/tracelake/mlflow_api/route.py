@@ -19,6 +19,8 @@ from tracelake.web.errors import answer_error, invalid_input
 
 _BAD_REQUEST: Final = (AlreadyExists, InvalidInput, QueryTimeout)
 
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
 Text = Annotated[str, StringConstraints(max_length=1_000_000)]
 
 
@@ -46,22 +48,31 @@ def said(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+def _answering(handle: Handler) -> Handler:
+    async def answer(request: Request) -> Response:
+        try:
+            return await handle(request)
+        except RequestValidationError as error:
+            return _refuse(invalid_input(error))
+        except TracelakeError as error:
+            return _refuse(error)
+
+    return answer
+
+
+class StreamRoute(APIRoute):
+    """A route whose body is read as it comes, in its own time."""
+
+    def get_route_handler(self) -> Handler:
+        return _answering(super().get_route_handler())
+
+
 def mlflow_route(timeout_s: float) -> type[APIRoute]:
     """A route class whose questions take `timeout_s` at most."""
 
     class MlflowRoute(bounded(timeout_s)):
-        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-            handle = super().get_route_handler()
-
-            async def answer(request: Request) -> Response:
-                try:
-                    return await handle(request)
-                except RequestValidationError as error:
-                    return _refuse(invalid_input(error))
-                except TracelakeError as error:
-                    return _refuse(error)
-
-            return answer
+        def get_route_handler(self) -> Handler:
+            return _answering(super().get_route_handler())
 
     return MlflowRoute
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.requests import Request
 
+from tracelake.mlflow_api.artifacts import list_below, own_path
 from tracelake.mlflow_api.experiments import VIEWS, ViewType
 from tracelake.mlflow_api.flavour import artifact_root
 from tracelake.mlflow_api.route import Message, Tag, Text, from_map, said, to_map
@@ -14,6 +15,7 @@ from tracelake.model.entities import DatasetInput, Metric, ModelOutput, Run, Run
 from tracelake.model.errors import InvalidInput
 from tracelake.model.permissions import Permission, requires
 from tracelake.store.api import ListQuery
+from tracelake.store.artifacts import Artifacts
 from tracelake.store.runs import NewRun, RunChange, Runs
 from tracelake.web.answer import JsonAnswer
 
@@ -56,6 +58,9 @@ class MetricMessage(Message):
     """JSON has no NaN or infinity: they come as texts."""
     timestamp: Milliseconds
     step: Milliseconds = 0
+    model_id: Text | None = None
+    dataset_name: Text | None = None
+    dataset_digest: Text | None = None
 
 
 class OneMetric(OfRun, MetricMessage):
@@ -121,10 +126,19 @@ class LoggedModelJson(OfRun):
     model_json: Text
 
 
-def add_runs(routes: APIRouter, runs: Runs) -> None:
+def add_runs(routes: APIRouter, runs: Runs, artifacts: Artifacts) -> None:
     _lifecycle(routes, runs)
     _logging(routes, runs)
     _metrics(routes, runs)
+
+    @routes.get("/2.0/mlflow/artifacts/list")
+    @requires(Permission.READ_EXPERIMENTS)
+    def list_artifacts(
+        request: Request, run_id: str = "", run_uuid: str = "", path: str = ""
+    ) -> JsonAnswer:
+        run = runs.get(OfRun(run_id=run_id, run_uuid=run_uuid).id)
+        uri = run_message(request, run)["info"]["artifact_uri"]
+        return JsonAnswer({"root_uri": uri, "files": list_below(artifacts, own_path(uri), path)})
 
 
 def _lifecycle(routes: APIRouter, runs: Runs) -> None:
@@ -350,16 +364,28 @@ def metric_message(metric: Metric) -> dict[str, Any]:
     value: float | str = metric.value
     if not math.isfinite(value):
         value = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return {
-        "key": metric.key,
-        "value": value,
-        "timestamp": metric.timestamp_ms,
-        "step": metric.step,
-    }
+    return said(
+        key=metric.key,
+        value=value,
+        timestamp=metric.timestamp_ms,
+        step=metric.step,
+        model_id=metric.model_id,
+        dataset_name=metric.dataset_name,
+        dataset_digest=metric.dataset_digest,
+        run_id=metric.run_id,
+    )
 
 
 def _metric(told: MetricMessage) -> Metric:
-    return Metric(told.key, told.value, told.timestamp, told.step)
+    return Metric(
+        told.key,
+        told.value,
+        told.timestamp,
+        told.step,
+        told.model_id or None,
+        told.dataset_name,
+        told.dataset_digest,
+    )
 
 
 def _dataset(told: DatasetInputMessage) -> DatasetInput:

@@ -132,6 +132,12 @@ class Metric:
     """May be NaN or infinite."""
     timestamp_ms: int
     step: int
+    model_id: str | None = None
+    """The logged model that it measures, and on which dataset."""
+    dataset_name: str | None = None
+    dataset_digest: str | None = None
+    run_id: str | None = None
+    """Only where it is told with its model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +179,54 @@ class Run:
     model_inputs: tuple[str, ...]
     """Ids of logged models."""
     model_outputs: tuple[ModelOutput, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedModel:
+    model_id: str
+    experiment_id: str
+    name: str
+    model_type: str
+    source_run_id: str | None
+    status: str
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: tuple[Metric, ...]
+    creation_time_ms: int
+    last_update_time_ms: int
+    artifact_location: str | None
+    """Of its experiment."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    name: str
+    version: int
+    description: str
+    source: str
+    run_id: str | None
+    run_link: str
+    model_id: str | None
+    status: str
+    stage: str
+    user_id: str
+    tags: dict[str, str]
+    aliases: tuple[str, ...]
+    creation_time_ms: int
+    last_update_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    name: str
+    description: str
+    tags: dict[str, str]
+    aliases: dict[str, int]
+    """To versions."""
+    latest_versions: tuple[ModelVersion, ...]
+    """Of each stage."""
+    creation_time_ms: int
+    last_update_time_ms: int
 
 
 @dataclass(frozen=True, slots=True)

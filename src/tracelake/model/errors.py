@@ -8,6 +8,7 @@ TracelakeError
 ├── NotFound                no such experiment, trace, endpoint …
 ├── AlreadyExists           a name that is taken
 ├── Conflict                right request, wrong moment (an update is running)
+├── Unauthenticated         nobody known: no token, or one that proves nothing
 ├── PermissionDenied        known caller, missing permission
 ├── Unavailable             try again later; carries the seconds to wait
 ├── QueryTimeout            a question that took longer than it may; the message says what to do
@@ -58,6 +59,10 @@ class AlreadyExists(TracelakeError):
 
 class Conflict(TracelakeError):
     code: ClassVar[str] = "RESOURCE_CONFLICT"
+
+
+class Unauthenticated(TracelakeError):
+    code: ClassVar[str] = "UNAUTHENTICATED"
 
 
 class PermissionDenied(TracelakeError):

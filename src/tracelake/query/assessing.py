@@ -1,11 +1,10 @@
 """Assessments from their JSON, and back into the store's terms."""
 
-import math
 from typing import Any
 
-from tracelake.model.entities import AssessmentError, AssessmentSource, JsonValue, SourceType
+from tracelake.model.entities import AssessmentError, AssessmentSource, SourceType
 from tracelake.model.errors import InvalidInput
-from tracelake.model.jsonvalue import as_list, as_object
+from tracelake.model.jsonvalue import checked
 from tracelake.query.shapes import (
     AssessmentPatch,
     Expectation,
@@ -13,8 +12,6 @@ from tracelake.query.shapes import (
     NewAssessmentShape,
 )
 from tracelake.store.api import AssessmentChange, NewAssessment
-
-_DEPTH = 50
 
 
 def new_assessment(shape: NewAssessmentShape) -> NewAssessment:
@@ -32,7 +29,7 @@ def new_assessment(shape: NewAssessmentShape) -> NewAssessment:
     return NewAssessment(
         name=shape.name,
         kind=kind,
-        value=_checked(body.value),
+        value=checked(body.value),
         source=source,
         rationale=shape.rationale,
         metadata=shape.metadata,
@@ -54,7 +51,7 @@ def assessment_change(shape: AssessmentPatch) -> AssessmentChange:
         fields["metadata"] = shape.metadata or {}
     if "feedback" in given or "expectation" in given:
         _, body = _one_of(shape.feedback, shape.expectation)
-        fields["value"] = _checked(body.value)
+        fields["value"] = checked(body.value)
         error = _error(body)
         fields["error"] = error and {
             "error_code": error.error_code,
@@ -81,21 +78,3 @@ def _error(body: Feedback | Expectation) -> AssessmentError | None:
     if told is None:
         return None
     return AssessmentError(told.error_code, told.error_message, told.stack_trace)
-
-
-def _checked(value: JsonValue, depth: int = 0) -> JsonValue:
-    """The value, if every store can hold it. Raises InvalidInput."""
-    if depth > _DEPTH:
-        raise InvalidInput(f"a value nested deeper than {_DEPTH} is not taken")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidInput(f"the value {value} is not a number JSON can carry")
-    if isinstance(value, int) and abs(value) >= 2**63:
-        raise InvalidInput("an integer beyond 64 bits is not taken")
-    if isinstance(value, str) and "\0" in value:
-        raise InvalidInput("a NUL character in the value is not taken")
-    for item in as_list(value) or ():
-        _checked(item, depth + 1)
-    for key, item in (as_object(value) or {}).items():
-        _checked(key, depth + 1)
-        _checked(item, depth + 1)
-    return value

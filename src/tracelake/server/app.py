@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Receive, Scope, Send
 
+from tracelake.access.control import AccessControl
 from tracelake.agents import routes as agents
 from tracelake.agents.service import AgentService
 from tracelake.ingest.accept import Ingest, LocalIngest
@@ -32,7 +33,7 @@ from tracelake.query import routes as query
 from tracelake.query.live import routes as live
 from tracelake.query.live.tail import LiveTail
 from tracelake.server import health, ui
-from tracelake.server.auth import authorise, check_route
+from tracelake.server.auth import Guard
 from tracelake.server.errors import add_error_handlers
 from tracelake.server.home import prepare_home
 from tracelake.server.index_job import IndexJob, IndexLag
@@ -54,7 +55,8 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
     metrics = IngestMetrics(registry)
     admission = Admission(settings.max_body_bytes, settings.max_pending_bytes, metrics)
     ingest = _ingest(settings, store, metrics)
-    intake = Intake(admission, ingest, metrics, authorise)
+    guard = Guard(AccessControl(store.principals, is_required=settings.auth == "required"))
+    intake = Intake(admission, ingest, metrics, guard.authorise, settings.otlp_default_experiment)
     otlp = OtlpTraces(intake, answer_error)
     grpc = OtlpGrpc(intake, settings.host, settings.otlp_grpc_port)
 
@@ -104,7 +106,7 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
         title="Tracelake",
         version=version("tracelake"),
         lifespan=lifespan,
-        dependencies=[Depends(check_route)],
+        dependencies=[Depends(guard.check_route)],
         docs_url=None,
         redoc_url=None,
     )

@@ -25,6 +25,12 @@ def _log_level(text: str) -> str:
     return text.lower()
 
 
+def _auth(text: str) -> str:
+    if text.lower() not in ("off", "required"):
+        raise ValueError("neither off nor required")
+    return text.lower()
+
+
 SETTINGS: Final = (
     Setting(
         "home",
@@ -38,11 +44,27 @@ SETTINGS: Final = (
         "port", "TRACELAKE_PORT", integer(1, 65535), "5050", "Port of the API, OTLP/HTTP and UI."
     ),
     Setting(
+        "auth",
+        "TRACELAKE_AUTH",
+        _auth,
+        "off",
+        "required: every request but those of probes carries a token, which "
+        "`tracelake tokens create` makes. off: whoever can reach the port may do everything.",
+    ),
+    Setting(
         "otlp_grpc_port",
         "TRACELAKE_OTLP_GRPC_PORT",
         integer(0, 65535),
         "4317",
         "Port of OTLP over gRPC; 0 turns it off.",
+    ),
+    Setting(
+        "otlp_default_experiment",
+        "TRACELAKE_OTLP_DEFAULT_EXPERIMENT",
+        str.strip,
+        "",
+        "Experiment id of OTLP requests without the header x-mlflow-experiment-id. Empty: they are "
+        "refused, as by MLflow.",
     ),
     Setting(
         "store_url",
@@ -131,7 +153,9 @@ class ServerSettings:
     home: Path
     host: str
     port: int
+    auth: str
     otlp_grpc_port: int
+    otlp_default_experiment: str
     store_url: str
     lake_uri: str
     lake_sync_seconds: int

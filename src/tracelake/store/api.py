@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpMessage
+
 from tracelake.model.entities import (
     Assessment,
     AssessmentError,
@@ -23,8 +25,10 @@ from tracelake.model.entities import (
     Experiment,
     JsonValue,
     Span,
+    SpanHead,
     TokenUsage,
     TraceInfo,
+    TraceState,
 )
 
 Item = TypeVar("Item")
@@ -185,9 +189,21 @@ class SpanContent:
     deleted meanwhile."""
 
 
+@dataclass(frozen=True, slots=True)
+class OtlpSpan:
+    """A span as it came, and what was made of it."""
+
+    head: SpanHead
+    message: OtlpMessage
+
+
 class TraceReader(Protocol):
     def get_trace(self, trace_id: str) -> TraceInfo:
         """Info of one trace with its valid assessments. Raises NotFound."""
+        ...
+
+    def get_traces(self, trace_ids: Sequence[str]) -> list[TraceInfo]:
+        """Those of some traces that are there, in this order."""
         ...
 
     def find_traces(
@@ -225,6 +241,10 @@ class TraceReader(Protocol):
 
         Raises NotFound.
         """
+        ...
+
+    def get_otlp_spans(self, trace_ids: Sequence[str]) -> Mapping[str, list[OtlpSpan]]:
+        """Spans as they came, whole: of each trace that is there, roots first, then by start."""
         ...
 
     def get_content(self, trace_id: str, span_id: str, field: str) -> SpanContent:
@@ -349,6 +369,60 @@ class Facets(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class NewAssessment:
+    name: str
+    kind: str
+    """`feedback`, `expectation` or `issue`."""
+    value: JsonValue
+    source: AssessmentSource
+    rationale: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    span_id: str | None = None
+    error: AssessmentError | None = None
+    overrides: str | None = None
+    create_time_ms: int | None = None
+    """Now, where it is None."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientInfo:
+    """What a client says of a trace beside its spans. None and absent keys say nothing."""
+
+    trace_id: str
+    experiment_id: str
+    request_time_ns: int
+    execution_duration_ns: int | None = None
+    state: TraceState | None = None
+    name: str | None = None
+    request_preview: str | None = None
+    response_preview: str | None = None
+    client_request_id: str | None = None
+    session_id: str | None = None
+    user: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    assessments: Sequence[NewAssessment] = ()
+
+
+class ClientInfos(Protocol):
+    def put(self, told: ClientInfo) -> TraceInfo:
+        """Keep what a client says of a trace, before or after its spans, once or again: tags and
+        metadata are added to those that are there, all else wins over what spans say. Times count
+        while there are no spans. Raises NotFound for an unknown experiment, InvalidInput.
+        """
+        ...
+
+    def link_to_run(self, trace_ids: Sequence[str], run_id: str) -> None:
+        """Have `run_id` find these traces, as it finds those of the run itself; ids that are not
+        there are passed over. Raises InvalidInput."""
+        ...
+
+    def link_prompts(self, trace_id: str, prompts: Sequence[tuple[str, str]]) -> None:
+        """Have `prompt` find it by these names and versions. Raises NotFound."""
+        ...
+
+
 class TraceEditor(Protocol):
     def set_tag(self, trace_id: str, key: str, value: str) -> TraceInfo:
         """Set one tag; a value over 4096 characters is cut. Raises NotFound, InvalidInput."""
@@ -360,20 +434,6 @@ class TraceEditor(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class NewAssessment:
-    name: str
-    kind: str
-    """`feedback` or `expectation`."""
-    value: JsonValue
-    source: AssessmentSource
-    rationale: str | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
-    span_id: str | None = None
-    error: AssessmentError | None = None
-    overrides: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class AssessmentChange:
     """Fields to change; an absent key of `fields` stays as it is."""
 
@@ -381,6 +441,14 @@ class AssessmentChange:
 
 
 class Assessments(Protocol):
+    def get(self, trace_id: str, assessment_id: str) -> Assessment:
+        """Raises NotFound."""
+        ...
+
+    def of_traces(self, trace_ids: Sequence[str]) -> Mapping[str, Sequence[Assessment]]:
+        """All of them, those that another overrides too, oldest first."""
+        ...
+
     def add(self, trace_id: str, new: NewAssessment) -> Assessment:
         """Add to a trace. One that overrides another makes that one invalid. Raises NotFound."""
         ...

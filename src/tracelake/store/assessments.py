@@ -1,6 +1,6 @@
 """Assessments in SQL. Each change also touches its trace, so that the lake sees it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select, update
 from tracelake.model.entities import Assessment
 from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.model.filters.evaluate import SESSION_KEY
-from tracelake.model.ids import format_trace_id, new_assessment_id, parse_span_id
+from tracelake.model.ids import format_trace_id, new_assessment_id, parse_span_id, parse_trace_id
 from tracelake.store.api import AssessmentChange, NewAssessment
 from tracelake.store.database import Database, now_ms
 from tracelake.store.editor import touch, trace_row
@@ -26,42 +26,30 @@ class SqlAssessments:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def get(self, trace_id: str, assessment_id: str) -> Assessment:
+        with self._database.read() as connection:
+            trace = trace_row(connection, trace_id)
+            return _assessment(connection, trace, assessment_id)
+
+    def of_traces(self, trace_ids: Sequence[str]) -> Mapping[str, Sequence[Assessment]]:
+        raw = [parse_trace_id(trace_id) for trace_id in trace_ids]
+        with self._database.read() as connection:
+            public: dict[int, str] = {}
+            for at in range(0, len(raw), 500):
+                query = select(traces.c.trace_key, traces.c.trace_id)
+                for row in connection.execute(
+                    query.where(traces.c.trace_id.in_(raw[at : at + 500]))
+                ):
+                    public[row.trace_key] = format_trace_id(row.trace_id)
+            found = assessments_of(connection, public, valid_only=False)
+        return {public[key]: told for key, told in found.items()}
+
     def add(self, trace_id: str, new: NewAssessment) -> Assessment:
-        _check_name(new.name)
         with self._database.write() as connection:
             trace = trace_row(connection, trace_id)
-            span_id = parse_span_id(new.span_id) if new.span_id is not None else None
-            if span_id is not None:
-                _require_span(connection, trace.trace_key, span_id, trace_id)
-            if new.overrides is not None:
-                _row(connection, trace.trace_key, new.overrides, trace_id)
-                _set_valid(connection, new.overrides, valid=False)
-            assessment_id = new_assessment_id()
-            time_ms = now_ms()
-            connection.execute(
-                assessments.insert().values(
-                    assessment_id=assessment_id,
-                    trace_key=trace.trace_key,
-                    name=new.name,
-                    kind=new.kind,
-                    value=new.value,
-                    error=asdict(new.error) if new.error else None,
-                    source_type=str(new.source.source_type),
-                    source_id=new.source.source_id,
-                    span_id=span_id,
-                    rationale=new.rationale,
-                    assessment_metadata=dict(new.metadata),
-                    overrides=new.overrides,
-                    valid=True,
-                    create_time_ms=time_ms,
-                    last_update_time_ms=time_ms,
-                )
-            )
+            assessment_id = insert_assessment(connection, trace, new)
             touch(connection, trace.trace_key)
-            return assessment_of(
-                _row(connection, trace.trace_key, assessment_id, trace_id),
-                format_trace_id(trace.trace_id),
-            )
+            return _assessment(connection, trace, assessment_id)
 
     def update(self, trace_id: str, assessment_id: str, change: AssessmentChange) -> Assessment:
         unknown = set(change.fields) - _CHANGEABLE
@@ -84,10 +72,7 @@ class SqlAssessments:
                 .values(last_update_time_ms=now_ms(), **values)
             )
             touch(connection, trace.trace_key)
-            return assessment_of(
-                _row(connection, trace.trace_key, assessment_id, trace_id),
-                format_trace_id(trace.trace_id),
-            )
+            return _assessment(connection, trace, assessment_id)
 
     def delete(self, trace_id: str, assessment_id: str) -> None:
         with self._database.write() as connection:
@@ -99,6 +84,40 @@ class SqlAssessments:
             if row.overrides is not None:
                 _set_valid(connection, row.overrides, valid=True)
             touch(connection, trace.trace_key)
+
+
+def insert_assessment(connection: Connection, trace: AnyRow, new: NewAssessment) -> str:
+    """Its id. Whoever calls it touches the trace. Raises NotFound, InvalidInput."""
+    _check_name(new.name)
+    trace_id = format_trace_id(trace.trace_id)
+    span_id = parse_span_id(new.span_id) if new.span_id is not None else None
+    if span_id is not None:
+        _require_span(connection, trace.trace_key, span_id, trace_id)
+    if new.overrides is not None:
+        _row(connection, trace.trace_key, new.overrides, trace_id)
+        _set_valid(connection, new.overrides, valid=False)
+    assessment_id = new_assessment_id()
+    time_ms = now_ms() if new.create_time_ms is None else new.create_time_ms
+    connection.execute(
+        assessments.insert().values(
+            assessment_id=assessment_id,
+            trace_key=trace.trace_key,
+            name=new.name,
+            kind=new.kind,
+            value=new.value,
+            error=asdict(new.error) if new.error else None,
+            source_type=str(new.source.source_type),
+            source_id=new.source.source_id,
+            span_id=span_id,
+            rationale=new.rationale,
+            assessment_metadata=dict(new.metadata),
+            overrides=new.overrides,
+            valid=True,
+            create_time_ms=time_ms,
+            last_update_time_ms=time_ms,
+        )
+    )
+    return assessment_id
 
 
 def assessments_of(
@@ -136,6 +155,12 @@ def session_assessments(connection: Connection, trace: AnyRow) -> list[Assessmen
         )
     )
     return [assessment_of(row, format_trace_id(row.trace_id)) for row in connection.execute(query)]
+
+
+def _assessment(connection: Connection, trace: AnyRow, assessment_id: str) -> Assessment:
+    trace_id = format_trace_id(trace.trace_id)
+    row = _row(connection, trace.trace_key, assessment_id, trace_id)
+    return assessment_of(row, trace_id)
 
 
 def _row(connection: Connection, trace_key: int, assessment_id: str, trace_id: str) -> AnyRow:

@@ -1,6 +1,6 @@
 """Experiments in SQL."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -154,6 +154,19 @@ def _row(connection: Connection, number: int) -> AnyRow:
     if row is None:
         raise NotFound(f"No experiment with id {number}")
     return row
+
+
+def active_experiment(connection: Connection, experiment_id: str) -> int:
+    """The number of an experiment that takes new things. Raises NotFound, InvalidInput."""
+    row = _row(connection, _number(experiment_id))
+    if row.is_deleted:
+        raise InvalidInput(f"Experiment {experiment_id} is deleted; restore it first")
+    return row.experiment_id
+
+
+def experiment_numbers(experiment_ids: Sequence[str]) -> list[int]:
+    """The numbers of some experiments, without what is none."""
+    return sorted({int(each) for each in experiment_ids if each.isdecimal() and len(each) < 19})
 
 
 def _taken(name: str) -> AlreadyExists:

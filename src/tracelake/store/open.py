@@ -11,6 +11,7 @@ from tracelake.store.api import (
     Analytics,
     Assessments,
     Changes,
+    ClientInfos,
     Experiments,
     Facets,
     Leases,
@@ -18,12 +19,15 @@ from tracelake.store.api import (
     TraceEditor,
     TraceReader,
 )
+from tracelake.store.artifacts import Artifacts, SqlArtifacts
 from tracelake.store.assessments import SqlAssessments
 from tracelake.store.changes import SqlChanges
+from tracelake.store.client_infos import SqlClientInfos
 from tracelake.store.compile import Compiler
 from tracelake.store.database import Database
 from tracelake.store.deletion import SqlTraceDeletion
 from tracelake.store.editor import SqlTraceEditor
+from tracelake.store.evaluation_datasets import EvaluationDatasets, SqlEvaluationDatasets
 from tracelake.store.experiments import SqlExperiments
 from tracelake.store.facets import SqlFacets
 from tracelake.store.finder import TraceFinder
@@ -31,12 +35,16 @@ from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.indexer import Indexer
 from tracelake.store.leases import SqlLeases
 from tracelake.store.live import SqlLive
+from tracelake.store.logged_models import LoggedModels, SqlLoggedModels
 from tracelake.store.migrate import upgrade
 from tracelake.store.operations import Live, Retention, TraceDeletion
+from tracelake.store.principals import Principals, SqlPrincipals
 from tracelake.store.reader import SqlTraceReader
+from tracelake.store.registered_models import RegisteredModels, SqlRegisteredModels
 from tracelake.store.registry import AgentRegistry, SqlAgentRegistry
 from tracelake.store.retention import SqlRetention
 from tracelake.store.runs import Runs, SqlRuns
+from tracelake.store.scorers import Scorers, SqlScorers
 from tracelake.store.writer import SqlSpanWriter
 
 _SEE_TO: Final = {
@@ -52,9 +60,15 @@ class Store:
     database: Database
     experiments: Experiments
     runs: Runs
+    logged_models: LoggedModels
+    registered_models: RegisteredModels
+    artifacts: Artifacts
+    scorers: Scorers
+    evaluation_datasets: EvaluationDatasets
     spans: SpanWriter
     traces: TraceReader
     editor: TraceEditor
+    client_infos: ClientInfos
     deletion: TraceDeletion
     retention: Retention
     assessments: Assessments
@@ -64,6 +78,7 @@ class Store:
     live: Live
     leases: Leases
     agents: AgentRegistry
+    principals: Principals
     indexer: Indexer
 
     def close(self) -> None:
@@ -102,10 +117,16 @@ def open_store(url: str) -> Store:
         database=database,
         experiments=SqlExperiments(database),
         runs=SqlRuns(database),
+        logged_models=SqlLoggedModels(database),
+        registered_models=SqlRegisteredModels(database),
+        artifacts=SqlArtifacts(database),
+        scorers=SqlScorers(database),
+        evaluation_datasets=SqlEvaluationDatasets(database),
         spans=SqlSpanWriter(database),
         traces=reader,
         indexer=Indexer(database),
         editor=SqlTraceEditor(database),
+        client_infos=SqlClientInfos(database),
         deletion=deletion,
         retention=SqlRetention(database, deletion),
         assessments=SqlAssessments(database),
@@ -115,4 +136,5 @@ def open_store(url: str) -> Store:
         live=SqlLive(database),
         leases=SqlLeases(database),
         agents=SqlAgentRegistry(database),
+        principals=SqlPrincipals(database),
     )

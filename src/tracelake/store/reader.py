@@ -1,7 +1,7 @@
 """Traces and spans out of the store."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, select
@@ -9,8 +9,13 @@ from sqlalchemy import Connection, select
 from tracelake.model.entities import Span, TraceInfo
 from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.model.filters.parse import parse_filter
-from tracelake.model.ids import format_trace_id, parse_experiment_ids, parse_span_id
-from tracelake.store.api import SkeletonPage, SpanContent, SpanPage, TracePage
+from tracelake.model.ids import (
+    format_trace_id,
+    parse_experiment_ids,
+    parse_span_id,
+    parse_trace_id,
+)
+from tracelake.store.api import OtlpSpan, SkeletonPage, SpanContent, SpanPage, TracePage
 from tracelake.store.chunks import read_chunks, read_piece
 from tracelake.store.content import SpanInChunk, content_of
 from tracelake.store.database import Database
@@ -20,9 +25,9 @@ from tracelake.store.order import TraceOrder
 from tracelake.store.pages import search_scope
 from tracelake.store.payload import spans_in_order
 from tracelake.store.rows import AnyRow
-from tracelake.store.schema import spans
+from tracelake.store.schema import spans, traces
 from tracelake.store.skeleton import page_of_spans, skeleton_page
-from tracelake.store.spans import spans_of
+from tracelake.store.spans import otlp_spans_of, spans_of
 
 MAX_RESULTS: Final = 500
 MAX_SKELETON: Final = 10_000
@@ -38,6 +43,15 @@ class SqlTraceReader:
     def get_trace(self, trace_id: str) -> TraceInfo:
         with self._database.read() as connection:
             return infos_of(connection, [trace_row(connection, trace_id)])[0]
+
+    def get_traces(self, trace_ids: Sequence[str]) -> list[TraceInfo]:
+        raw = [parse_trace_id(trace_id) for trace_id in trace_ids]
+        query = select(traces).where(traces.c.trace_id.in_(raw))
+        with self._database.read() as connection:
+            infos = infos_of(connection, connection.execute(query))
+        found = {info.trace_id: info for info in infos}
+        wanted = dict.fromkeys(map(format_trace_id, raw))
+        return [found[trace_id] for trace_id in wanted if trace_id in found]
 
     def find_traces(
         self,
@@ -85,6 +99,14 @@ class SqlTraceReader:
             trace, row = _span_row(connection, trace_id, span_id)
             public_id = format_trace_id(trace.trace_id)
             return spans_of(connection, [row], public_id, whole=whole)[0]
+
+    def get_otlp_spans(self, trace_ids: Sequence[str]) -> Mapping[str, list[OtlpSpan]]:
+        raw = [parse_trace_id(trace_id) for trace_id in trace_ids]
+        query = select(traces.c.trace_key, traces.c.trace_id).where(traces.c.trace_id.in_(raw))
+        with self._database.read() as connection:
+            rows = connection.execute(query)
+            public = {row.trace_key: format_trace_id(row.trace_id) for row in rows}
+            return otlp_spans_of(connection, public)
 
     def get_content(self, trace_id: str, span_id: str, field: str) -> SpanContent:
         with self._database.read() as connection:

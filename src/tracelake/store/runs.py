@@ -39,8 +39,10 @@ from tracelake.model.text import storable
 from tracelake.store.api import ListQuery, Page, View
 from tracelake.store.comparisons import Condition
 from tracelake.store.database import Database, now_ms
+from tracelake.store.experiments import active_experiment, experiment_numbers
 from tracelake.store.keyset import Keyset, OrderKey
 from tracelake.store.listing import Field, Keyed, Listing, Noun, keyed_text
+from tracelake.store.logged_models import add_model_metrics
 from tracelake.store.rows import AnyRow
 from tracelake.store.schema import JsonColumn, Key, experiments, metadata
 
@@ -285,13 +287,10 @@ class SqlRuns:
         name = storable(new.name or new.tags.get(_NAME_TAG, "")) or invent_name()
         tags = _checked(new.tags, "tag", _TAG_CHARS) | {_NAME_TAG: name}
         with self._database.write() as connection:
-            experiment = _experiment(connection, new.experiment_id)
-            if experiment.is_deleted:
-                raise InvalidInput(f"Experiment {new.experiment_id} is deleted; restore it first")
             connection.execute(
                 runs.insert().values(
                     run_id=run_id,
-                    experiment_id=experiment.experiment_id,
+                    experiment_id=active_experiment(connection, new.experiment_id),
                     name=name,
                     user_id=storable(new.user_id),
                     status=str(RunStatus.RUNNING),
@@ -354,6 +353,7 @@ class SqlRuns:
             if values:
                 _change(connection, run_id, **values)
             _add_metrics(connection, run_id, metrics)
+            add_model_metrics(connection, run_id, metrics)
 
     def delete_tag(self, run_id: str, key: str) -> None:
         with self._database.write() as connection:
@@ -418,7 +418,7 @@ class SqlRuns:
     def find(
         self, experiment_ids: Sequence[str], query: ListQuery, view: View = View.ACTIVE
     ) -> Page[Run]:
-        numbers = _numbers(experiment_ids)
+        numbers = experiment_numbers(experiment_ids)
         found = _select().where(runs.c.experiment_id.in_(numbers))
         gone = or_(runs.c.is_deleted, experiments.c.is_deleted)
         if view is not View.ALL:
@@ -452,7 +452,10 @@ class SqlRuns:
         query = (
             select(runs.c.experiment_id, run_datasets)
             .join(runs, runs.c.run_id == run_datasets.c.run_id)
-            .where(runs.c.experiment_id.in_(_numbers(experiment_ids)), not_(runs.c.is_deleted))
+            .where(
+                runs.c.experiment_id.in_(experiment_numbers(experiment_ids)),
+                not_(runs.c.is_deleted),
+            )
             .order_by(run_datasets.c.name, run_datasets.c.digest)
         )
         found: dict[tuple[int, str, str, str | None], DatasetInput] = {}
@@ -489,20 +492,6 @@ def _active(connection: Connection, run_id: str) -> AnyRow:
 
 def _change(connection: Connection, run_id: str, **values: Any) -> None:
     connection.execute(update(runs).where(runs.c.run_id == run_id).values(**values))
-
-
-def _experiment(connection: Connection, experiment_id: str) -> AnyRow:
-    number = int(experiment_id) if experiment_id.isdecimal() and len(experiment_id) < 19 else -1
-    row = connection.execute(
-        select(experiments).where(experiments.c.experiment_id == number)
-    ).one_or_none()
-    if row is None:
-        raise NotFound(f"No experiment with id {experiment_id!r}")
-    return row
-
-
-def _numbers(experiment_ids: Sequence[str]) -> list[int]:
-    return sorted({int(each) for each in experiment_ids if each.isdecimal() and len(each) < 19})
 
 
 def _checked(told: Mapping[str, str], what: str, most_chars: int) -> dict[str, str]:

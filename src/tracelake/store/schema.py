@@ -77,6 +77,8 @@ traces = Table(
     Column("input_cost", Float(53)),
     Column("output_cost", Float(53)),
     Column("total_cost", Float(53)),
+    # What a client said of the trace itself, which spans that come later do not overrule.
+    Column("told", JsonColumn),
     UniqueConstraint("trace_id", name="uq_traces_trace_id"),
     Index("ix_traces_seq", "seq", unique=True),
     Index("ix_traces_experiment_start", "experiment_id", "start_ns", "trace_key"),

@@ -218,6 +218,7 @@ def _span_row(span: SpanRow, trace_key: int, chunk_id: int) -> Row:
 def _trace_row(item: _Incoming, summary: Summary, seq: int) -> Row:
     facts = _merge_facts(item, summary.root_span_id)
     stored = item.stored
+    told: dict[str, str] = (stored.told or {}) if stored is not None else {}
     return (
         item.trace_key,
         item.trace_id,
@@ -225,22 +226,23 @@ def _trace_row(item: _Incoming, summary: Summary, seq: int) -> Row:
         stored.first_seq if stored else seq,
         item.chunk_count,
         stored.experiment_id if stored else item.parts[0].experiment_id,
-        str(summary.state),
+        told.get("state") or str(summary.state),
         summary.start_ns,
         summary.end_ns,
         summary.root_span_id,
-        facts.name or summary.root_name,
-        facts.request_preview,
-        facts.response_preview,
-        facts.client_request_id,
-        facts.session_id,
-        facts.user,
+        told.get("name") or facts.name or summary.root_name,
+        told.get("request_preview") or facts.request_preview,
+        told.get("response_preview") or facts.response_preview,
+        told.get("client_request_id") or facts.client_request_id,
+        told.get("session_id") or facts.session_id,
+        told.get("user_id") or facts.user,
         json_text(facts.tags),
         json_text(facts.metadata),
         summary.span_count,
         summary.error_count,
         *usage_values(summary.usage),
         *cost_values(summary.cost),
+        json_text(told) if told else None,
     )
 
 

@@ -19,6 +19,7 @@ from tracelake.model.errors import (
     QueryCancelled,
     QueryTimeout,
     TracelakeError,
+    Unauthenticated,
     Unavailable,
     UnsupportedMedia,
 )
@@ -31,6 +32,7 @@ _STATUS: Final[tuple[tuple[type[TracelakeError], int], ...]] = (
     (NotFound, 404),
     (AlreadyExists, 409),
     (Conflict, 409),
+    (Unauthenticated, 401),
     (PermissionDenied, 403),
     (Unavailable, 503),
     (QueryTimeout, 504),
@@ -48,6 +50,9 @@ def answer_error(error: TracelakeError, status: int | None = None) -> JSONRespon
     headers: dict[str, str] = {}
     if isinstance(error, Unavailable):
         headers["retry-after"] = str(error.retry_after_s)
+    if isinstance(error, Unauthenticated):
+        # Has a browser ask for a name, and for the token as its password.
+        headers["www-authenticate"] = 'Basic realm="Tracelake", charset="UTF-8"'
     if isinstance(error, PayloadTooLarge):
         headers["connection"] = "close"
     return JSONResponse(body, status, headers)

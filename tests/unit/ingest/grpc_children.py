@@ -10,18 +10,18 @@ from typing import Any
 import uvloop
 from prometheus_client import CollectorRegistry
 from tests.conftest import free_port
+from tests.unit.ingest.guards import anybody
 
 from tracelake.ingest.admission import Admission
 from tracelake.ingest.grpc import SERVICE, OtlpGrpc
 from tracelake.ingest.intake import Intake
 from tracelake.ingest.metrics import IngestMetrics
-from tracelake.server.auth import authorise
 
 
 async def main(children: int) -> int:
     metrics = IngestMetrics(CollectorRegistry())
     ingest: Any = None  # an empty request never gets there
-    intake = Intake(Admission(10**6, 10**6, metrics), ingest, metrics, authorise)
+    intake = Intake(Admission(10**6, 10**6, metrics), ingest, metrics, anybody, "0")
     port = free_port()
     service = OtlpGrpc(intake, "127.0.0.1", port)
     await service.start()

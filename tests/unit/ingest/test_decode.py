@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from tests.spans import make_request, make_span
 
 from tracelake.ingest.body import JSON, PROTOBUF
-from tracelake.ingest.decode import Decoder, NotQuick, Offer
+from tracelake.ingest.decode import Decoder, Destination, NotQuick, Offer
 from tracelake.ingest.prices import PriceTable
 from tracelake.model.entities import Experiment
 from tracelake.model.errors import InvalidInput, PayloadTooLarge
@@ -35,7 +35,7 @@ def body(spans: int, said: str = "") -> bytes:
 
 
 def test_a_usual_body_is_decoded_and_let_go() -> None:
-    offer = Offer(body(10), PROTOBUF, "", "7")
+    offer = Offer(body(10), PROTOBUF, "", Destination("7"))
     (part,), refused = decoder().decode_quickly(offer)
     assert (len(part.spans), part.experiment_id, refused.count) == (10, 7, 0)
     assert offer.body == b""
@@ -44,9 +44,14 @@ def test_a_usual_body_is_decoded_and_let_go() -> None:
 @pytest.mark.parametrize(
     "offer",
     [
-        Offer(zlib.compress(body(100, "x" * 30_000)), PROTOBUF, "deflate", "7"),
-        Offer(gzip.compress(body(2001)), PROTOBUF, "gzip", "7"),
-        Offer(zlib.compress(b'{"resourceSpans": []' + b" " * 300_000 + b"}"), JSON, "deflate", "7"),
+        Offer(zlib.compress(body(100, "x" * 30_000)), PROTOBUF, "deflate", Destination("7")),
+        Offer(gzip.compress(body(2001)), PROTOBUF, "gzip", Destination("7")),
+        Offer(
+            zlib.compress(b'{"resourceSpans": []' + b" " * 300_000 + b"}"),
+            JSON,
+            "deflate",
+            Destination("7"),
+        ),
     ],
     ids=["unfolds", "many spans", "json"],
 )
@@ -62,13 +67,13 @@ def test_what_is_more_than_it_looks_is_decoded_aside(offer: Offer) -> None:
 def test_a_compressed_body_tells_its_size(encoding: str) -> None:
     plain = body(100, "x" * 30_000)
     compress = gzip.compress if encoding == "gzip" else zstandard.compress
-    offer = Offer(compress(plain), PROTOBUF, encoding, "7")
+    offer = Offer(compress(plain), PROTOBUF, encoding, Destination("7"))
     assert offer.size_bytes == len(plain)
     assert not offer.is_quick
 
 
 def test_what_nobody_takes_is_refused_at_once() -> None:
-    offer = Offer(gzip.compress(body(100, "x" * 30_000)), PROTOBUF, "gzip", "7")
+    offer = Offer(gzip.compress(body(100, "x" * 30_000)), PROTOBUF, "gzip", Destination("7"))
     with pytest.raises(PayloadTooLarge):
         decoder(max_body_bytes=100_000).decode_quickly(offer)
 
@@ -105,7 +110,7 @@ def test_a_span_that_cannot_be_read_costs_no_other(media_type: str) -> None:
         ]
         scope["spans"][1:1] = broken
         sent = json.dumps(told).encode()
-    offer = Offer(sent, media_type, "", "7")
+    offer = Offer(sent, media_type, "", Destination("7"))
     with pytest.raises(NotQuick):
         decoder().decode_quickly(offer)
     (part,), refused = decoder().decode(offer)
@@ -118,16 +123,16 @@ def test_a_span_that_cannot_be_read_costs_no_other(media_type: str) -> None:
 def test_a_body_that_ends_too_early_is_refused_whole(cut: int) -> None:
     sent = make_request([make_span(1, n) for n in (1, 2)]).SerializeToString()[:-cut]
     with pytest.raises(InvalidInput, match="not an OTLP"):
-        decoder().decode(Offer(sent, PROTOBUF, "", "7"))
+        decoder().decode(Offer(sent, PROTOBUF, "", Destination("7")))
 
 
 def test_where_no_span_can_be_read_the_body_is_refused() -> None:
     sent = make_request([deep_span()]).SerializeToString()
     with pytest.raises(InvalidInput, match="not an OTLP"):
-        decoder().decode(Offer(sent, PROTOBUF, "", "7"))
+        decoder().decode(Offer(sent, PROTOBUF, "", Destination("7")))
 
 
 @pytest.mark.parametrize("media_type", [PROTOBUF, JSON])
 def test_no_bytes_are_refused(media_type: str) -> None:
     with pytest.raises(InvalidInput, match="empty"):
-        decoder().decode(Offer(b"", media_type, "", "7"))
+        decoder().decode(Offer(b"", media_type, "", Destination("7")))

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from prometheus_client import CollectorRegistry
 from tests.spans import make_request, make_span
+from tests.unit.ingest.guards import anybody
 
 from tracelake.ingest.admission import Admission
 from tracelake.ingest.decode import Offer
@@ -14,7 +15,6 @@ from tracelake.ingest.grpc import OtlpGrpc
 from tracelake.ingest.intake import Intake
 from tracelake.ingest.metrics import IngestMetrics
 from tracelake.ingest.outcome import Outcome, Refused
-from tracelake.server.auth import authorise
 
 
 class Slow:
@@ -37,7 +37,7 @@ async def test_room_is_held_until_it_is_stored() -> None:
     registry = CollectorRegistry()
     metrics = IngestMetrics(registry)
     ingest = Slow()
-    intake = Intake(Admission(10**6, 10**6, metrics), cast("Any", ingest), metrics, authorise)
+    intake = Intake(Admission(10**6, 10**6, metrics), cast("Any", ingest), metrics, anybody, "0")
     service = OtlpGrpc(intake, "127.0.0.1", 0)
     body = make_request([make_span(1, 1)]).SerializeToString()
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any, cast
 
 from tracelake.ingest.body import JSON, PROTOBUF
-from tracelake.ingest.decode import NotQuick, Offer
+from tracelake.ingest.decode import Destination, NotQuick, Offer
 from tracelake.ingest.outcome import Outcome, Refused
 from tracelake.ingest.shared import SharedIngest
 
@@ -41,7 +41,7 @@ class Others:
 
 
 def offer(size_bytes: int, media_type: str = PROTOBUF, encoding: str = "") -> Offer:
-    return Offer(bytes(size_bytes), media_type, encoding, "0")
+    return Offer(bytes(size_bytes), media_type, encoding, Destination("0"))
 
 
 async def test_this_process_until_there_is_much_to_do() -> None:

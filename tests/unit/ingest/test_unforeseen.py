@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from prometheus_client import CollectorRegistry
 from tests.spans import make_request, make_span
+from tests.unit.ingest.guards import anybody
 
 from tracelake.ingest.accept import LocalIngest
 from tracelake.ingest.admission import Admission
@@ -15,7 +16,6 @@ from tracelake.ingest.intake import Intake
 from tracelake.ingest.metrics import IngestMetrics
 from tracelake.ingest.prices import PriceTable
 from tracelake.ingest.routes import OtlpTraces
-from tracelake.server.auth import authorise
 from tracelake.web.errors import answer_error
 
 
@@ -31,7 +31,7 @@ async def test_the_answer_has_the_usual_shape(caplog: pytest.LogCaptureFixture) 
     never = cast("Any", None)
     ingest = LocalIngest(never, Decoder(cast("Any", Broken()), PriceTable(), 10**6))
     await ingest.start()
-    intake = Intake(Admission(10**6, 10**6, metrics), ingest, metrics, authorise)
+    intake = Intake(Admission(10**6, 10**6, metrics), ingest, metrics, anybody, "0")
     endpoint = OtlpTraces(intake, answer_error)
     body = make_request([make_span(1, 1)]).SerializeToString()
     sent: list[Any] = []

@@ -24,6 +24,7 @@ from tracelake.model.filters.fields import (
     Vocabulary,
     nearest,
 )
+from tracelake.model.filters.links import with_links
 from tracelake.model.filters.patterns import regular
 from tracelake.model.filters.tree import EVERYTHING, And, Clause, Entity, Node, Not, OnSpan, Op, Or
 
@@ -65,7 +66,7 @@ def parse_filter(text: str | None) -> Node:
     parser = _parser_of(text, TRACES)
     node = parser.alternatives(0)
     parser.expect_end()
-    return _bind_spans(node)
+    return _bind_spans(with_links(node))
 
 
 def quoted(value: str) -> str:

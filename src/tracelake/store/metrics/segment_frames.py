@@ -70,6 +70,10 @@ class SegmentFrames:
         value: Any = None
         if metric.column == "is_error":
             value = is_error.astype(np.int64)
+        elif metric.column == "duration_ms":
+            duration_ns = self._segment.column("duration_ns")
+            chosen = chosen & _is_there(duration_ns)
+            value = duration_ns // 1_000_000
         elif metric.column is not None:
             value = self._segment.column(metric.column)
             chosen = chosen & _is_there(value)

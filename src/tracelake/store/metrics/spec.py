@@ -42,6 +42,7 @@ METRICS: Final = {
     "session_count": Metric(View.TRACES, distinct="session"),
     "user_count": Metric(View.TRACES, distinct="user"),
     "latency": Metric(View.TRACES, "duration_ns"),
+    "latency_ms": Metric(View.TRACES, "duration_ms"),
     "input_tokens": Metric(View.TRACES, "input_tokens"),
     "output_tokens": Metric(View.TRACES, "output_tokens"),
     "total_tokens": Metric(View.TRACES, "tokens"),

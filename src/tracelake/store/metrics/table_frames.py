@@ -142,11 +142,18 @@ class TableFrames:
             case "is_error":
                 return int(self._is_error(row))
             case "duration_ns":
-                return None if row.end_ns is None else max(row.end_ns - row.start_ns, 0)
+                return _duration_ns(row)
+            case "duration_ms":
+                duration_ns = _duration_ns(row)
+                return None if duration_ns is None else duration_ns // 1_000_000
             case "value":
                 return value_number(row.value)
             case column:
                 return _NUMBERS[column](row)
+
+
+def _duration_ns(row: AnyRow) -> int | None:
+    return None if row.end_ns is None else max(row.end_ns - row.start_ns, 0)
 
 
 def _dimension(name: str, trace: AnyRow, row: AnyRow) -> str | None:

@@ -614,7 +614,7 @@ export interface paths {
         };
         /**
          * Tell Version
-         * @description The version of Tracelake.
+         * @description The version of MLflow whose protocol is spoken; our own stands in /openapi.json.
          */
         get: operations["tell_version_version_get"];
         put?: never;

@@ -22,6 +22,7 @@ _COUNTERS = (
     "index_segment",
     "indexed_facts",
     "indexed_text",
+    "artifact_file",
 )
 
 Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -34,6 +35,10 @@ def upgrade() -> None:
     _create_bookkeeping()
     _create_agents()
     _create_runs()
+    _create_models()
+    _create_evaluation()
+    _create_artifacts()
+    _create_principals()
 
 
 def _create_traces() -> None:
@@ -89,6 +94,7 @@ def _create_traces() -> None:
         sa.Column("span_count", sa.Integer, nullable=False),
         sa.Column("error_count", sa.Integer, nullable=False),
         *_usage_and_cost(),
+        sa.Column("told", Json),
         sa.UniqueConstraint("trace_id", name="uq_traces_trace_id"),
     )
     op.create_index("ix_traces_seq", "traces", ["seq"], unique=True)
@@ -280,21 +286,30 @@ def _create_runs() -> None:
     op.create_index(
         "ix_runs_experiment_start", "runs", ["experiment_id", "start_time_ms", "run_id"]
     )
-    for name, key in (
-        ("run_metrics", ("run_id", "key", "timestamp_ms", "step", "value", "is_nan")),
-        ("latest_metrics", ("run_id", "key")),
-    ):
-        op.create_table(
-            name,
-            sa.Column("run_id", sa.Text, nullable=False),
-            sa.Column("key", sa.Text, nullable=False),
-            sa.Column("step", sa.BigInteger, nullable=False),
-            sa.Column("timestamp_ms", sa.BigInteger, nullable=False),
-            sa.Column("value", sa.Float(53), nullable=False),
-            sa.Column("is_nan", sa.Boolean, nullable=False),
-            sa.PrimaryKeyConstraint(*key, name=f"pk_{name}"),
-            sqlite_with_rowid=False,
-        )
+    op.create_table(
+        "run_metrics",
+        sa.Column("run_id", sa.Text, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("step", sa.BigInteger, nullable=False),
+        sa.Column("timestamp_ms", sa.BigInteger, nullable=False),
+        sa.Column("value", sa.Float(53), nullable=False),
+        sa.Column("is_nan", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "run_id", "key", "timestamp_ms", "step", "value", "is_nan", name="pk_run_metrics"
+        ),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "latest_metrics",
+        sa.Column("run_id", sa.Text, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("step", sa.BigInteger, nullable=False),
+        sa.Column("timestamp_ms", sa.BigInteger, nullable=False),
+        sa.Column("value", sa.Float(53), nullable=False),
+        sa.Column("is_nan", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "key", name="pk_latest_metrics"),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "run_datasets",
         sa.Column("run_id", sa.Text, nullable=False),
@@ -306,4 +321,223 @@ def _create_runs() -> None:
         sa.Column("profile", sa.Text),
         sa.Column("tags", Json, nullable=False),
         sa.PrimaryKeyConstraint("run_id", "name", "digest", name="pk_run_datasets"),
+    )
+
+
+def _create_models() -> None:
+    op.create_table(
+        "logged_models",
+        sa.Column("model_id", sa.Text, primary_key=True),
+        sa.Column(
+            "experiment_id",
+            Key,
+            sa.ForeignKey("experiments.experiment_id", name="fk_logged_models_experiment_id"),
+            nullable=False,
+        ),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("model_type", sa.Text, nullable=False),
+        sa.Column("source_run_id", sa.Text),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("is_deleted", sa.Boolean, nullable=False),
+        sa.Column("params", Json, nullable=False),
+        sa.Column("tags", Json, nullable=False),
+        sa.Column("creation_time_ms", sa.BigInteger, nullable=False),
+        sa.Column("last_update_time_ms", sa.BigInteger, nullable=False),
+    )
+    op.create_index(
+        "ix_logged_models_experiment", "logged_models", ["experiment_id", "creation_time_ms"]
+    )
+    op.create_table(
+        "model_metrics",
+        sa.Column("model_id", sa.Text, nullable=False),
+        sa.Column("run_id", sa.Text, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("step", sa.BigInteger, nullable=False),
+        sa.Column("timestamp_ms", sa.BigInteger, nullable=False),
+        sa.Column("value", sa.Float(53), nullable=False),
+        sa.Column("is_nan", sa.Boolean, nullable=False),
+        sa.Column("dataset_name", sa.Text),
+        sa.Column("dataset_digest", sa.Text),
+    )
+    op.create_index("ix_model_metrics_model", "model_metrics", ["model_id", "key"])
+    op.create_table(
+        "registered_models",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("description", sa.Text, nullable=False),
+        sa.Column("tags", Json, nullable=False),
+        sa.Column("last_version", sa.Integer, nullable=False),
+        sa.Column("creation_time_ms", sa.BigInteger, nullable=False),
+        sa.Column("last_update_time_ms", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "model_versions",
+        sa.Column(
+            "name",
+            sa.Text,
+            sa.ForeignKey(
+                "registered_models.name",
+                name="fk_model_versions_name",
+                onupdate="CASCADE",
+                ondelete="CASCADE",
+            ),
+            nullable=False,
+        ),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("description", sa.Text, nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("run_id", sa.Text),
+        sa.Column("run_link", sa.Text, nullable=False),
+        sa.Column("model_id", sa.Text),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("stage", sa.Text, nullable=False),
+        sa.Column("user_id", sa.Text, nullable=False),
+        sa.Column("tags", Json, nullable=False),
+        sa.Column("creation_time_ms", sa.BigInteger, nullable=False),
+        sa.Column("last_update_time_ms", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("name", "version", name="pk_model_versions"),
+    )
+    op.create_table(
+        "model_aliases",
+        sa.Column(
+            "name",
+            sa.Text,
+            sa.ForeignKey(
+                "registered_models.name",
+                name="fk_model_aliases_name",
+                onupdate="CASCADE",
+                ondelete="CASCADE",
+            ),
+            nullable=False,
+        ),
+        sa.Column("alias", sa.Text, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("name", "alias", name="pk_model_aliases"),
+    )
+
+
+def _create_evaluation() -> None:
+    op.create_table(
+        "scorers",
+        sa.Column(
+            "experiment_id",
+            Key,
+            sa.ForeignKey("experiments.experiment_id", name="fk_scorers_experiment_id"),
+            nullable=False,
+        ),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("scorer_id", sa.Text, nullable=False),
+        sa.Column("content", sa.Text, nullable=False),
+        sa.Column("creation_time_ms", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("experiment_id", "name", "version", name="pk_scorers"),
+    )
+    op.create_table(
+        "scorer_configs",
+        sa.Column("scorer_id", sa.Text, primary_key=True),
+        sa.Column("config_id", sa.Text, nullable=False),
+        sa.Column("experiment_id", Key, nullable=False),
+        sa.Column("sample_rate", sa.Float(53), nullable=False),
+        sa.Column("filter", sa.Text),
+    )
+    op.create_table(
+        "evaluation_datasets",
+        sa.Column("dataset_id", sa.Text, primary_key=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("tags", Json, nullable=False),
+        sa.Column("created_by", sa.Text),
+        sa.Column("last_updated_by", sa.Text),
+        sa.Column("creation_time_ms", sa.BigInteger, nullable=False),
+        sa.Column("last_update_time_ms", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "dataset_experiments",
+        sa.Column(
+            "dataset_id",
+            sa.Text,
+            sa.ForeignKey(
+                "evaluation_datasets.dataset_id",
+                name="fk_dataset_experiments_dataset_id",
+                ondelete="CASCADE",
+            ),
+            nullable=False,
+        ),
+        sa.Column("experiment_id", Key, nullable=False),
+        sa.PrimaryKeyConstraint("dataset_id", "experiment_id", name="pk_dataset_experiments"),
+    )
+    op.create_index("ix_dataset_experiments_experiment", "dataset_experiments", ["experiment_id"])
+    op.create_table(
+        "dataset_records",
+        sa.Column("record_id", sa.Text, primary_key=True),
+        sa.Column(
+            "dataset_id",
+            sa.Text,
+            sa.ForeignKey(
+                "evaluation_datasets.dataset_id",
+                name="fk_dataset_records_dataset_id",
+                ondelete="CASCADE",
+            ),
+            nullable=False,
+        ),
+        sa.Column("inputs_hash", sa.LargeBinary, nullable=False),
+        sa.Column("inputs", Json, nullable=False),
+        sa.Column("outputs", Json),
+        sa.Column("expectations", Json, nullable=False),
+        sa.Column("tags", Json, nullable=False),
+        sa.Column("source", Json),
+        sa.Column("created_by", sa.Text),
+        sa.Column("last_updated_by", sa.Text),
+        sa.Column("creation_time_ms", sa.BigInteger, nullable=False),
+        sa.Column("last_update_time_ms", sa.BigInteger, nullable=False),
+    )
+    op.create_index(
+        "ix_dataset_records_inputs", "dataset_records", ["dataset_id", "inputs_hash"], unique=True
+    )
+
+
+def _create_artifacts() -> None:
+    op.create_table(
+        "artifact_files",
+        sa.Column("path", sa.Text, primary_key=True),
+        sa.Column("file_id", Key, nullable=False),
+        sa.Column("size_bytes", sa.BigInteger, nullable=False),
+        sa.Column("modified_ms", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "artifact_pieces",
+        sa.Column("file_id", Key, nullable=False),
+        sa.Column("number", sa.Integer, nullable=False),
+        sa.Column("content", sa.LargeBinary, nullable=False),
+        sa.Column("written_ms", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("file_id", "number", name="pk_artifact_pieces"),
+    )
+    _never_compress("artifact_pieces", "content")
+
+
+def _create_principals() -> None:
+    op.create_table(
+        "principals",
+        sa.Column("principal_id", sa.Text, primary_key=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("is_service", sa.Boolean, nullable=False),
+        sa.Column("created_ms", sa.BigInteger, nullable=False),
+        sa.UniqueConstraint("name", name="uq_principals_name"),
+    )
+    op.create_table(
+        "credentials",
+        sa.Column("secret_hash", sa.LargeBinary, primary_key=True),
+        sa.Column("credential_id", sa.Text, nullable=False),
+        sa.Column(
+            "principal_id",
+            sa.Text,
+            sa.ForeignKey(
+                "principals.principal_id", name="fk_credentials_principal_id", ondelete="CASCADE"
+            ),
+            nullable=False,
+        ),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("comment", sa.Text, nullable=False),
+        sa.Column("created_ms", sa.BigInteger, nullable=False),
+        sa.Column("expires_ms", sa.BigInteger),
+        sa.Column("revoked_ms", sa.BigInteger),
+        sa.UniqueConstraint("credential_id", name="uq_credentials_credential_id"),
     )

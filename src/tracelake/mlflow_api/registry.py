@@ -1,0 +1,323 @@
+"""Registered models, their versions, prompts: `2.0/mlflow/{registered-models,model-versions}/…`."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+from starlette.requests import Request
+
+from tracelake.mlflow_api.logged_models import model_message
+from tracelake.mlflow_api.route import Message, Tag, Text, from_map, said, to_map
+from tracelake.model.entities import ModelVersion, RegisteredModel
+from tracelake.model.permissions import Permission, requires
+from tracelake.store.api import ListQuery
+from tracelake.store.logged_models import LoggedModels
+from tracelake.store.registered_models import NewModelVersion, RegisteredModels
+from tracelake.web.answer import JsonAnswer
+
+_MODELS = "/2.0/mlflow/registered-models"
+_VERSIONS = "/2.0/mlflow/model-versions"
+_LOGGED = "models:/"
+
+Number = Annotated[int, Field(ge=1, lt=2**31)]
+NumberInQuery = Annotated[int, Query(ge=1, lt=2**31)]
+
+
+class NewModel(Message):
+    name: Text
+    description: Text = ""
+    tags: list[Tag] = []
+
+
+class OfModel(Message):
+    name: Text
+
+
+class Rename(OfModel):
+    new_name: Text
+
+
+class Description(OfModel):
+    description: Text = ""
+
+
+class ModelTag(OfModel):
+    key: Text
+    value: Text = ""
+
+
+class ModelTagKey(OfModel):
+    key: Text
+
+
+class Alias(OfModel):
+    alias: Text
+
+
+class AliasOfVersion(Alias):
+    version: Number
+
+
+class Stages(OfModel):
+    stages: list[Text] = []
+
+
+class ModelSearch(Message):
+    filter: Text | None = None
+    max_results: Annotated[int, Field(ge=1, le=1000)] = 100
+    order_by: list[Text] = []
+    page_token: Text | None = None
+
+
+class VersionSearch(ModelSearch):
+    max_results: Annotated[int, Field(ge=1, le=200_000)] = 10_000
+
+
+class NewVersion(OfModel):
+    source: Text
+    run_id: Text | None = None
+    run_link: Text = ""
+    description: Text = ""
+    model_id: Text | None = None
+    tags: list[Tag] = []
+
+
+class OfVersion(OfModel):
+    version: Number
+
+
+class VersionDescription(OfVersion):
+    description: Text = ""
+
+
+class VersionTag(OfVersion):
+    key: Text
+    value: Text = ""
+
+
+class VersionTagKey(OfVersion):
+    key: Text
+
+
+class Transition(OfVersion):
+    stage: Text
+    archive_existing_versions: bool = False
+
+
+def add_registry(routes: APIRouter, registry: RegisteredModels, logged: LoggedModels) -> None:
+    _models(routes, registry)
+    _model_details(routes, registry)
+    _versions(routes, registry)
+    _version_details(routes, registry, logged)
+
+
+def _models(routes: APIRouter, registry: RegisteredModels) -> None:
+    @routes.post(_MODELS + "/create")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def create(body: NewModel) -> JsonAnswer:
+        return _model_answer(registry.create(body.name, body.description, to_map(body.tags)))
+
+    @routes.get(_MODELS + "/get")
+    @requires(Permission.READ_EXPERIMENTS)
+    def get(name: str) -> JsonAnswer:
+        return _model_answer(registry.get(name))
+
+    @routes.get(_MODELS + "/search")
+    @requires(Permission.READ_EXPERIMENTS)
+    def search(query: Annotated[ModelSearch, Query()]) -> JsonAnswer:
+        page = registry.find(_query(query))
+        return JsonAnswer(
+            said(
+                registered_models=[model_told(model) for model in page.items],
+                next_page_token=page.next_page_token,
+            )
+        )
+
+    @routes.post(_MODELS + "/rename")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def rename(body: Rename) -> JsonAnswer:
+        return _model_answer(registry.rename(body.name, body.new_name))
+
+    @routes.patch(_MODELS + "/update")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def update(body: Description) -> JsonAnswer:
+        return _model_answer(registry.update(body.name, description=body.description))
+
+    @routes.delete(_MODELS + "/delete")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def delete(body: OfModel) -> JsonAnswer:
+        registry.delete(body.name)
+        return JsonAnswer({})
+
+
+def _model_details(routes: APIRouter, registry: RegisteredModels) -> None:
+    @routes.post(_MODELS + "/get-latest-versions")
+    @requires(Permission.READ_EXPERIMENTS)
+    def latest(body: Stages) -> JsonAnswer:
+        return _versions_answer(registry.latest_versions(body.name, body.stages))
+
+    @routes.get(_MODELS + "/get-latest-versions")
+    @requires(Permission.READ_EXPERIMENTS)
+    def latest_by_query(query: Annotated[Stages, Query()]) -> JsonAnswer:
+        return _versions_answer(registry.latest_versions(query.name, query.stages))
+
+    @routes.post(_MODELS + "/set-tag")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def set_tag(body: ModelTag) -> JsonAnswer:
+        registry.update(body.name, tags={body.key: body.value})
+        return JsonAnswer({})
+
+    @routes.delete(_MODELS + "/delete-tag")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def delete_tag(body: ModelTagKey) -> JsonAnswer:
+        registry.update(body.name, tags={body.key: None})
+        return JsonAnswer({})
+
+    @routes.post(_MODELS + "/alias")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def set_alias(body: AliasOfVersion) -> JsonAnswer:
+        registry.set_alias(body.name, body.alias, body.version)
+        return JsonAnswer({})
+
+    @routes.delete(_MODELS + "/alias")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def delete_alias(body: Alias) -> JsonAnswer:
+        registry.delete_alias(body.name, body.alias)
+        return JsonAnswer({})
+
+    @routes.get(_MODELS + "/alias")
+    @requires(Permission.READ_EXPERIMENTS)
+    def by_alias(name: str, alias: str) -> JsonAnswer:
+        return _version_answer(registry.by_alias(name, alias))
+
+
+def _versions(routes: APIRouter, registry: RegisteredModels) -> None:
+    @routes.post(_VERSIONS + "/create")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def create(body: NewVersion) -> JsonAnswer:
+        made = registry.add_version(
+            NewModelVersion(
+                body.name,
+                body.source,
+                body.description,
+                body.run_id or None,
+                body.run_link,
+                body.model_id or None,
+                to_map(body.tags),
+            )
+        )
+        return _version_answer(made)
+
+    @routes.get(_VERSIONS + "/get")
+    @requires(Permission.READ_EXPERIMENTS)
+    def get(name: str, version: NumberInQuery) -> JsonAnswer:
+        return _version_answer(registry.version(name, version))
+
+    @routes.get(_VERSIONS + "/search")
+    @requires(Permission.READ_EXPERIMENTS)
+    def search(query: Annotated[VersionSearch, Query()]) -> JsonAnswer:
+        page = registry.find_versions(_query(query))
+        return JsonAnswer(
+            said(
+                model_versions=[version_told(version) for version in page.items],
+                next_page_token=page.next_page_token,
+            )
+        )
+
+    @routes.patch(_VERSIONS + "/update")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def update(body: VersionDescription) -> JsonAnswer:
+        changed = registry.update_version(body.name, body.version, description=body.description)
+        return _version_answer(changed)
+
+    @routes.delete(_VERSIONS + "/delete")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def delete(body: OfVersion) -> JsonAnswer:
+        registry.delete_version(body.name, body.version)
+        return JsonAnswer({})
+
+
+def _version_details(routes: APIRouter, registry: RegisteredModels, logged: LoggedModels) -> None:
+    @routes.post(_VERSIONS + "/transition-stage")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def transition(body: Transition) -> JsonAnswer:
+        moved = registry.move_version(
+            body.name,
+            body.version,
+            body.stage,
+            archives_others=body.archive_existing_versions,
+        )
+        return _version_answer(moved)
+
+    @routes.post(_VERSIONS + "/set-tag")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def set_tag(body: VersionTag) -> JsonAnswer:
+        registry.update_version(body.name, body.version, tags={body.key: body.value})
+        return JsonAnswer({})
+
+    @routes.delete(_VERSIONS + "/delete-tag")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def delete_tag(body: VersionTagKey) -> JsonAnswer:
+        registry.update_version(body.name, body.version, tags={body.key: None})
+        return JsonAnswer({})
+
+    @routes.get(_VERSIONS + "/get-download-uri")
+    @requires(Permission.READ_EXPERIMENTS)
+    def download_uri(request: Request, name: str, version: NumberInQuery) -> JsonAnswer:
+        """Where the files are: of a logged model, in its own folder."""
+        source = registry.version(name, version).source
+        model_id = source.removeprefix(_LOGGED)
+        if source.startswith(_LOGGED) and "/" not in model_id:
+            source = model_message(request, logged.get(model_id))["info"]["artifact_uri"]
+        return JsonAnswer({"artifact_uri": source})
+
+
+def _query(told: ModelSearch) -> ListQuery:
+    return ListQuery(
+        told.filter or "", tuple(told.order_by), told.max_results, told.page_token or None
+    )
+
+
+def _model_answer(model: RegisteredModel) -> JsonAnswer:
+    return JsonAnswer({"registered_model": model_told(model)})
+
+
+def _version_answer(version: ModelVersion) -> JsonAnswer:
+    return JsonAnswer({"model_version": version_told(version)})
+
+
+def _versions_answer(versions: list[ModelVersion]) -> JsonAnswer:
+    return JsonAnswer({"model_versions": [version_told(version) for version in versions]})
+
+
+def model_told(model: RegisteredModel) -> dict[str, Any]:
+    return said(
+        name=model.name,
+        creation_timestamp=model.creation_time_ms,
+        last_updated_timestamp=model.last_update_time_ms,
+        description=model.description or None,
+        latest_versions=[version_told(version) for version in model.latest_versions],
+        tags=from_map(model.tags),
+        aliases=[
+            {"alias": alias, "version": str(version)} for alias, version in model.aliases.items()
+        ],
+    )
+
+
+def version_told(version: ModelVersion) -> dict[str, Any]:
+    return said(
+        name=version.name,
+        version=str(version.version),
+        creation_timestamp=version.creation_time_ms,
+        last_updated_timestamp=version.last_update_time_ms,
+        user_id=version.user_id,
+        current_stage=version.stage,
+        description=version.description,
+        source=version.source,
+        run_id=version.run_id or "",
+        run_link=version.run_link,
+        model_id=version.model_id,
+        status=version.status,
+        tags=from_map(version.tags),
+        aliases=list(version.aliases),
+    )

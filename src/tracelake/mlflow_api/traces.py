@@ -1,0 +1,345 @@
+"""Traces, version 3 of the protocol, and what is done to them: `2.0|3.0/mlflow/traces/…`."""
+
+import time
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+from starlette.requests import Request
+
+from tracelake.mlflow_api.assessments import AssessmentMessage, assessment_message
+from tracelake.mlflow_api.flavour import artifact_root
+from tracelake.mlflow_api.route import Message, Text, said
+from tracelake.mlflow_api.spans import span_message
+from tracelake.mlflow_api.times import format_duration, format_time, parse_duration, parse_time
+from tracelake.model.anyvalue import parse_json_text
+from tracelake.model.entities import Assessment, TraceInfo, TraceState
+from tracelake.model.errors import InvalidInput, NotFound
+from tracelake.model.filters.fields import TRACES
+from tracelake.model.filters.parse import parse_conjunction
+from tracelake.model.jsonvalue import as_object
+from tracelake.model.permissions import Permission, requires
+from tracelake.store.api import Assessments, ClientInfo, ClientInfos, TraceEditor, TraceReader
+from tracelake.store.open import Store
+from tracelake.store.operations import TraceDeletion, TraceScope
+from tracelake.web.answer import JsonAnswer
+
+_MOST_TRACES: Final = 500
+_MOST_IDS: Final = 100
+_WAIT_S: Final = 3.0
+"""How long a reader that wants all spans waits for those that are on their way."""
+_STATES: Final = {"OK": TraceState.OK, "ERROR": TraceState.ERROR}
+_NAME: Final = "mlflow.traceName"
+_LOCATION: Final = "mlflow.trace.spansLocation"
+_ARTIFACTS: Final = "mlflow.artifactLocation"
+_SESSION: Final = "mlflow.trace.session"
+_USER: Final = "mlflow.trace.user"
+_FINALISED: Final = "mlflow.trace.infoFinalized"
+_SIZE: Final = "mlflow.trace.sizeStats"
+_OURS: Final = "tracelake."
+_KEPT_BY_SERVER: Final = (_LOCATION, _ARTIFACTS)
+
+Ids = Annotated[list[Text], Field(min_length=1, max_length=_MOST_IDS)]
+
+
+class ExperimentLocation(Message):
+    experiment_id: Text
+
+
+class Location(Message):
+    type: Text = "MLFLOW_EXPERIMENT"
+    mlflow_experiment: ExperimentLocation | None = None
+
+    @property
+    def experiment_id(self) -> str:
+        if self.mlflow_experiment is None:
+            raise InvalidInput("locations: only MLFLOW_EXPERIMENT is known here")
+        return self.mlflow_experiment.experiment_id
+
+
+class InfoMessage(Message):
+    trace_id: Text
+    trace_location: Location
+    client_request_id: Text | None = None
+    request_time: Text | None = None
+    execution_duration: Text | None = None
+    state: Text | None = None
+    trace_metadata: dict[str, Text] = {}
+    tags: dict[str, Text] = {}
+    request_preview: Text | None = None
+    response_preview: Text | None = None
+    assessments: list[AssessmentMessage] = []
+
+    def to_info(self) -> ClientInfo:
+        tags = {key: value for key, value in self.tags.items() if key not in _KEPT_BY_SERVER}
+        metadata = self.trace_metadata | {_FINALISED: "true"}
+        duration = self.execution_duration
+        return ClientInfo(
+            self.trace_id,
+            self.trace_location.experiment_id,
+            parse_time(self.request_time) if self.request_time else time.time_ns(),
+            parse_duration(duration) if duration else None,
+            _STATES.get(self.state or ""),
+            tags.pop(_NAME, None),
+            self.request_preview,
+            self.response_preview,
+            self.client_request_id,
+            metadata.pop(_SESSION, None),
+            metadata.pop(_USER, None),
+            tags,
+            metadata,
+            [assessment.to_new() for assessment in self.assessments],
+        )
+
+
+class OnlyInfo(Message):
+    trace_info: InfoMessage
+
+
+class NewTrace(Message):
+    trace: OnlyInfo
+
+
+class Search(Message):
+    locations: list[Location] = []
+    experiment_ids: list[Text] = []
+    filter: Text | None = None
+    max_results: Annotated[int, Field(ge=1, le=_MOST_TRACES)] = 100
+    order_by: list[Text] = []
+    page_token: Text | None = None
+
+    @property
+    def experiments(self) -> list[str]:
+        return [*self.experiment_ids, *(location.experiment_id for location in self.locations)]
+
+
+class TraceIds(Message):
+    trace_ids: Ids
+
+
+class TagMessage(Message):
+    key: Text
+    value: Text = ""
+
+
+class TagKey(Message):
+    key: Text
+
+
+class Deletion(Message):
+    experiment_id: Text
+    request_ids: list[Text] = []
+    trace_ids: list[Text] = []
+    max_timestamp_millis: Annotated[int, Field(ge=0, lt=9 * 10**12)] | None = None
+    max_traces: Annotated[int, Field(ge=1)] | None = None
+
+
+class RunLink(TraceIds):
+    run_id: Text
+
+
+class PromptVersion(Message):
+    name: Text
+    version: Text
+
+
+class PromptLinks(Message):
+    trace_id: Text
+    prompt_versions: list[PromptVersion] = []
+
+
+def add_traces(routes: APIRouter, store: Store) -> None:
+    _reading(routes, store.traces, store.assessments)
+    _telling(routes, store.client_infos)
+    for version in ("2.0", "3.0"):
+        _tags(routes, version, store.editor)
+        _deleting(routes, version, store.traces, store.deletion)
+
+
+def _reading(routes: APIRouter, traces: TraceReader, assessments: Assessments) -> None:
+    def messages(request: Request, infos: Sequence[TraceInfo]) -> list[dict[str, Any]]:
+        told = assessments.of_traces([info.trace_id for info in infos])
+        return [info_message(request, info, told.get(info.trace_id, ())) for info in infos]
+
+    @routes.get("/3.0/mlflow/traces/get")
+    @requires(Permission.READ_TRACES)
+    def get_whole(request: Request, trace_id: str, allow_partial: bool = True) -> JsonAnswer:
+        """Info and spans. Unless a part will do, those that are on their way are waited for."""
+        info = traces.get_trace(trace_id)
+        if not allow_partial:
+            info = _complete(traces, info)
+        spans = traces.get_otlp_spans([trace_id])[info.trace_id]
+        return JsonAnswer(
+            {
+                "trace": {
+                    "trace_info": messages(request, [info])[0],
+                    "spans": [span_message(span) for span in spans],
+                }
+            }
+        )
+
+    @routes.get("/3.0/mlflow/traces/batchGet")
+    @requires(Permission.READ_TRACES)
+    def get_many(
+        request: Request,
+        trace_ids: Annotated[list[str], Query(min_length=1, max_length=_MOST_TRACES)],
+    ) -> JsonAnswer:
+        """Those that are there, with their spans; those that are not whole yet are left out."""
+        infos = [info for info in traces.get_traces(trace_ids) if _is_whole(info)]
+        spans = traces.get_otlp_spans([info.trace_id for info in infos])
+        return JsonAnswer(
+            {
+                "traces": [
+                    {
+                        "trace_info": told,
+                        "spans": [span_message(span) for span in spans[info.trace_id]],
+                    }
+                    for info, told in zip(infos, messages(request, infos), strict=True)
+                ]
+            }
+        )
+
+    @routes.post("/3.0/mlflow/traces/batchGetInfos")
+    @requires(Permission.READ_TRACES)
+    def get_infos(request: Request, body: TraceIds) -> JsonAnswer:
+        return JsonAnswer({"trace_infos": messages(request, traces.get_traces(body.trace_ids))})
+
+    @routes.post("/3.0/mlflow/traces/search")
+    @requires(Permission.READ_TRACES)
+    def search(request: Request, body: Search) -> JsonAnswer:
+        if not body.experiments:
+            raise InvalidInput("locations: name at least one experiment")
+        # Clients of MLflow know comparisons joined by AND; what is more is a mistake to them.
+        parse_conjunction(body.filter, TRACES)
+        page = traces.find_traces(
+            experiment_ids=body.experiments,
+            filter=body.filter or "",
+            order_by=_order(body.order_by),
+            max_results=body.max_results,
+            page_token=body.page_token or None,
+        )
+        return JsonAnswer(
+            said(traces=messages(request, page.traces), next_page_token=page.next_page_token)
+        )
+
+    @routes.get("/3.0/mlflow/traces/{trace_id}")
+    @requires(Permission.READ_TRACES)
+    def get_info(request: Request, trace_id: str) -> JsonAnswer:
+        told = messages(request, [traces.get_trace(trace_id)])[0]
+        return JsonAnswer({"trace": {"trace_info": told}})
+
+
+def _telling(routes: APIRouter, infos: ClientInfos) -> None:
+    @routes.post("/3.0/mlflow/traces")
+    @requires(Permission.WRITE_TRACES)
+    def put(request: Request, body: NewTrace) -> JsonAnswer:
+        info = infos.put(body.trace.trace_info.to_info())
+        told = info_message(request, info, info.assessments)
+        return JsonAnswer({"trace": {"trace_info": told}})
+
+    @routes.post("/2.0/mlflow/traces/link-to-run")
+    @requires(Permission.WRITE_TRACES)
+    def link_to_run(body: RunLink) -> JsonAnswer:
+        infos.link_to_run(body.trace_ids, body.run_id)
+        return JsonAnswer({})
+
+    @routes.post("/2.0/mlflow/traces/link-prompts")
+    @requires(Permission.WRITE_TRACES)
+    def link_prompts(body: PromptLinks) -> JsonAnswer:
+        prompts = [(prompt.name, prompt.version) for prompt in body.prompt_versions]
+        infos.link_prompts(body.trace_id, prompts)
+        return JsonAnswer({})
+
+
+def _tags(routes: APIRouter, version: str, editor: TraceEditor) -> None:
+    @routes.patch(f"/{version}/mlflow/traces/{{trace_id}}/tags")
+    @requires(Permission.WRITE_TRACES)
+    def set_tag(trace_id: str, body: TagMessage) -> JsonAnswer:
+        editor.set_tag(trace_id, body.key, body.value)
+        return JsonAnswer({})
+
+    @routes.delete(f"/{version}/mlflow/traces/{{trace_id}}/tags")
+    @requires(Permission.WRITE_TRACES)
+    def delete_tag(trace_id: str, body: TagKey) -> JsonAnswer:
+        editor.delete_tag(trace_id, body.key)
+        return JsonAnswer({})
+
+
+def _deleting(
+    routes: APIRouter, version: str, traces: TraceReader, deletion: TraceDeletion
+) -> None:
+    @routes.post(f"/{version}/mlflow/traces/delete-traces")
+    @requires(Permission.DELETE_TRACES)
+    def delete_traces(body: Deletion) -> JsonAnswer:
+        """Either the traces of these ids, or the oldest of an experiment."""
+        ids = [*body.request_ids, *body.trace_ids]
+        if bool(ids) == (body.max_timestamp_millis is not None):
+            raise InvalidInput("give either request_ids or max_timestamp_millis")
+        if ids and body.max_traces is not None:
+            raise InvalidInput("max_traces goes with max_timestamp_millis")
+        if len(ids) > _MOST_IDS:
+            raise InvalidInput(f"request_ids: {len(ids)} ids; {_MOST_IDS} at a time")
+        if ids:
+            there = traces.get_traces(ids)
+            own = [info.trace_id for info in there if info.experiment_id == body.experiment_id]
+            scope = TraceScope(trace_ids=tuple(own))
+        else:
+            scope = TraceScope(
+                experiment_ids=(body.experiment_id,),
+                until_ms=body.max_timestamp_millis,
+                max_traces=body.max_traces,
+            )
+        return JsonAnswer({"traces_deleted": deletion.delete(scope).traces})
+
+
+def info_message(
+    request: Request, info: TraceInfo, assessments: Sequence[Assessment]
+) -> dict[str, Any]:
+    """What is known of a trace, in the protocol's words."""
+    place = f"{artifact_root(request)}/{info.experiment_id}/traces/{info.trace_id}/artifacts"
+    tags = info.tags | {_ARTIFACTS: place}
+    if info.span_count:
+        tags[_LOCATION] = "TRACKING_STORE"
+    duration_ns = info.execution_duration_ns
+    return said(
+        trace_id=info.trace_id,
+        client_request_id=info.client_request_id,
+        trace_location={
+            "type": "MLFLOW_EXPERIMENT",
+            "mlflow_experiment": {"experiment_id": info.experiment_id},
+        },
+        request_time=format_time(info.request_time_ns),
+        execution_duration=None if duration_ns is None else format_duration(duration_ns),
+        state=str(info.state),
+        request_preview=info.request_preview,
+        response_preview=info.response_preview,
+        trace_metadata={
+            key: value for key, value in info.trace_metadata.items() if not key.startswith(_OURS)
+        },
+        tags=tags,
+        assessments=[assessment_message(each) for each in assessments] or None,
+    )
+
+
+def _order(order_by: Sequence[str]) -> list[str]:
+    """Newest first where nothing else decides."""
+    return [*order_by, "timestamp DESC"] if order_by else []
+
+
+def _is_whole(info: TraceInfo) -> bool:
+    """Whether as many spans are here as the client says it has sent."""
+    stats = as_object(parse_json_text(info.trace_metadata.get(_SIZE, ""))) or {}
+    expected = stats.get("num_spans")
+    return not isinstance(expected, int) or info.span_count >= expected
+
+
+def _complete(traces: TraceReader, info: TraceInfo) -> TraceInfo:
+    """The info once it is whole. Raises NotFound when that takes long."""
+    until_s = time.monotonic() + _WAIT_S
+    while not _is_whole(info):
+        if time.monotonic() > until_s:
+            raise NotFound(f"Trace {info.trace_id} is not fully exported yet; ask again")
+        time.sleep(0.1)
+        info = traces.get_trace(info.trace_id)
+    return info

@@ -1,0 +1,293 @@
+"""Files of runs, models and traces: the tables, what each method promises, and the SQL behind it.
+
+They are kept where everything else is, so that several servers see the same ones, and a backup has
+them. A file is pieces of a megabyte, each written in a turn of its own; it appears, or takes the
+place of one with the same path, whole, when its last piece is there.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+)
+
+from tracelake.model.errors import InvalidInput, NotFound
+from tracelake.model.text import is_storable
+from tracelake.store.database import Database, next_numbers, now_ms
+from tracelake.store.rows import AnyRow
+from tracelake.store.schema import Key, metadata
+
+artifact_files = Table(
+    "artifact_files",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("file_id", Key, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("modified_ms", BigInteger, nullable=False),
+)
+
+artifact_pieces = Table(
+    "artifact_pieces",
+    metadata,
+    Column("file_id", Key, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("written_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("file_id", "number", name="pk_artifact_pieces"),
+)
+
+COUNTER: Final = "artifact_file"
+PIECE_BYTES: Final = 1024 * 1024
+_PATH_CHARS: Final = 2000
+_ABANDONED_MS: Final = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactFile:
+    path: str
+    size_bytes: int
+    modified_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactEntry:
+    """What is in a folder."""
+
+    name: str
+    is_folder: bool
+    size_bytes: int
+    modified_ms: int
+
+
+class Upload(Protocol):
+    """A file on its way. One caller at a time."""
+
+    def add(self, content: bytes) -> None:
+        """The next bytes. They are kept a piece at a time."""
+        ...
+
+    def finish(self) -> ArtifactFile:
+        """Put it in its place. Durable when this returns."""
+        ...
+
+    def abandon(self) -> None:
+        """Let go of what has come."""
+        ...
+
+
+class Artifacts(Protocol):
+    """Paths are names joined by slashes. All methods raise InvalidInput for any other."""
+
+    def upload(self, path: str) -> Upload: ...
+
+    def get(self, path: str) -> ArtifactFile:
+        """Raises NotFound."""
+        ...
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """The content in pieces. Raises NotFound, also when it is replaced meanwhile."""
+        ...
+
+    def entries(self, folder: str) -> list[ArtifactEntry]:
+        """What is in a folder, by name; nothing where there is no such folder."""
+        ...
+
+    def delete(self, path: str) -> None:
+        """A file, or a folder with all that is in it. What is not there is no error."""
+        ...
+
+    def sweep(self) -> int:
+        """Remove what was never finished, a day later; the number of pieces."""
+        ...
+
+
+def checked_path(path: str) -> str:
+    """The path without slashes around it. Raises InvalidInput for one that leaves its folder."""
+    clean = path.strip("/")
+    names = clean.split("/")
+    if (
+        not is_storable(clean)
+        or len(clean) > _PATH_CHARS
+        or "\\" in clean
+        or (clean and any(name in ("", ".", "..") for name in names))
+    ):
+        raise InvalidInput(f"Invalid path: {path[:200]!r}")
+    return clean
+
+
+class SqlArtifacts:
+    """Implements `Artifacts`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def upload(self, path: str) -> "SqlUpload":
+        return SqlUpload(self._database, _named(path))
+
+    def get(self, path: str) -> ArtifactFile:
+        with self._database.read() as connection:
+            return _file(_row(connection, _named(path)))
+
+    def read(self, path: str) -> Iterator[bytes]:
+        with self._database.read() as connection:
+            row = _row(connection, _named(path))
+        return self._pieces(row)
+
+    def _pieces(self, row: AnyRow) -> Iterator[bytes]:
+        sent = number = 0
+        while sent < row.size_bytes:
+            query = select(artifact_pieces.c.content).where(
+                artifact_pieces.c.file_id == row.file_id, artifact_pieces.c.number == number
+            )
+            # A transaction each: who reads slowly must not hold one open.
+            with self._database.read() as connection:
+                content: bytes | None = connection.scalar(query)
+            if content is None:
+                raise NotFound(f"{row.path!r} was replaced while it was read; read it again")
+            sent += len(content)
+            number += 1
+            yield bytes(content)
+
+    def entries(self, folder: str) -> list[ArtifactEntry]:
+        inside = checked_path(folder)
+        query = select(artifact_files).order_by(artifact_files.c.path)
+        if inside:
+            query = query.where(_below(inside))
+        start = len(inside) + 1 if inside else 0
+        found: dict[str, ArtifactEntry] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(query):
+                name, slash, _rest = row.path[start:].partition("/")
+                if slash:
+                    found.setdefault(name, ArtifactEntry(name, True, 0, row.modified_ms))
+                else:
+                    found[name] = ArtifactEntry(name, False, row.size_bytes, row.modified_ms)
+        return [found[name] for name in sorted(found)]
+
+    def delete(self, path: str) -> None:
+        clean = _named(path)
+        while True:
+            query = select(artifact_files.c.path, artifact_files.c.file_id).where(
+                or_(artifact_files.c.path == clean, _below(clean))
+            )
+            with self._database.write() as connection:
+                row = connection.execute(query.limit(1)).one_or_none()
+                if row is None:
+                    return
+                connection.execute(delete(artifact_files).where(artifact_files.c.path == row.path))
+                _forget(connection, [row.file_id])
+
+    def sweep(self) -> int:
+        kept = select(artifact_files.c.file_id)
+        pieces = artifact_pieces.c
+        old = pieces.file_id.not_in(kept)
+        query = select(pieces.file_id).where(old).group_by(pieces.file_id)
+        query = query.having(func.max(pieces.written_ms) < now_ms() - _ABANDONED_MS)
+        with self._database.write() as connection:
+            return _forget(connection, list(connection.scalars(query)))
+
+
+class SqlUpload:
+    """Implements `Upload`."""
+
+    def __init__(self, database: Database, path: str) -> None:
+        self._database = database
+        self._path = path
+        self._file_id: int | None = None
+        self._waiting = bytearray()
+        self._count = 0
+        self._size_bytes = 0
+
+    def add(self, content: bytes) -> None:
+        self._waiting += content
+        while len(self._waiting) >= PIECE_BYTES:
+            piece = bytes(self._waiting[:PIECE_BYTES])
+            del self._waiting[:PIECE_BYTES]
+            with self._database.write(is_durable=False) as connection:
+                self._write(connection, piece)
+
+    def finish(self) -> ArtifactFile:
+        with self._database.write() as connection:
+            self._write(connection, bytes(self._waiting))
+            self._waiting.clear()
+            before = connection.execute(
+                select(artifact_files).where(artifact_files.c.path == self._path)
+            ).one_or_none()
+            if before is not None:
+                connection.execute(
+                    delete(artifact_files).where(artifact_files.c.path == self._path)
+                )
+                _forget(connection, [before.file_id])
+            row = ArtifactFile(self._path, self._size_bytes, now_ms())
+            connection.execute(
+                insert(artifact_files).values(
+                    path=row.path,
+                    file_id=self._file_id,
+                    size_bytes=row.size_bytes,
+                    modified_ms=row.modified_ms,
+                )
+            )
+        return row
+
+    def abandon(self) -> None:
+        if self._file_id is not None:
+            with self._database.write() as connection:
+                _forget(connection, [self._file_id])
+
+    def _write(self, connection: Connection, piece: bytes) -> None:
+        if self._file_id is None:
+            self._file_id = next_numbers(connection, COUNTER, 1)
+        if not piece:
+            return
+        connection.execute(
+            insert(artifact_pieces).values(
+                file_id=self._file_id, number=self._count, content=piece, written_ms=now_ms()
+            )
+        )
+        self._count += 1
+        self._size_bytes += len(piece)
+
+
+def _named(path: str) -> str:
+    clean = checked_path(path)
+    if not clean:
+        raise InvalidInput("Invalid path: a file has a name")
+    return clean
+
+
+def _below(folder: str) -> ColumnElement[bool]:
+    # "0" comes after the slash.
+    return (artifact_files.c.path > folder + "/") & (artifact_files.c.path < folder + "0")
+
+
+def _row(connection: Connection, path: str) -> AnyRow:
+    query = select(artifact_files).where(artifact_files.c.path == path)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no file {path!r}")
+    return row
+
+
+def _file(row: AnyRow) -> ArtifactFile:
+    return ArtifactFile(row.path, row.size_bytes, row.modified_ms)
+
+
+def _forget(connection: Connection, file_ids: Iterable[int]) -> int:
+    return connection.execute(
+        delete(artifact_pieces).where(artifact_pieces.c.file_id.in_(list(file_ids)))
+    ).rowcount

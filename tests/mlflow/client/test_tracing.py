@@ -1,0 +1,256 @@
+"""Traces by the client of MLflow: what is recorded reads back, whoever sends it, in any order."""
+
+import asyncio
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from mlflow.entities import Link, SpanEvent, SpanType, TraceState
+from mlflow.entities.span import SpanStatusCode
+
+import mlflow
+from mlflow import MlflowClient
+
+VALUES = {
+    "whole": 7, "negative": -1, "large": 2**53 + 1, "part": 0.1, "yes": True, "no": False,
+    "text": "日本語 🎉", "empty": "", "list": [1, "a", None, [2]], "map": {"k": {"l": [True, 0.5]}},
+    "none": None, "no items": [], "no members": {},
+}  # fmt: skip
+
+
+def last():
+    return mlflow.get_trace(mlflow.get_last_active_trace_id())
+
+
+def by_name(trace):
+    return {span.name: span for span in trace.data.spans}
+
+
+def test_a_decorated_function_is_a_tree_of_spans(experiment_id):
+    @mlflow.trace(span_type=SpanType.TOOL, attributes={"unit": "cm"})
+    def double(x):
+        return x * 2
+
+    @mlflow.trace(name="outer")
+    def outer(x, y="a"):
+        return {"v": double(x) + 1, "y": y}
+
+    outer(3)
+    trace = last()
+    assert trace.info.experiment_id == experiment_id
+    assert trace.info.state == TraceState.OK
+    assert [span.name for span in trace.data.spans] == ["outer", "double"]
+    root, child = trace.data.spans
+    assert (root.parent_id, child.parent_id) == (None, root.span_id)
+    assert (root.inputs, root.outputs) == ({"x": 3, "y": "a"}, {"v": 7, "y": "a"})
+    assert (child.inputs, child.outputs) == ({"x": 3}, 6)
+    assert (child.span_type, child.attributes["unit"]) == ("TOOL", "cm")
+    assert trace.info.request_preview == '{"x": 3, "y": "a"}'
+    assert trace.info.response_preview == '{"v": 7, "y": "a"}'
+    assert trace.info.tags["mlflow.traceName"] == "outer"
+    assert trace.info.trace_metadata["mlflow.trace_schema.version"] == "3"
+
+
+def test_times_are_kept_to_the_nanosecond(experiment_id):
+    with mlflow.start_span("timed") as span:
+        time.sleep(0.01)
+    trace = mlflow.get_trace(span.trace_id)
+    stored = trace.data.spans[0]
+    assert (stored.start_time_ns, stored.end_time_ns) == (span.start_time_ns, span.end_time_ns)
+    assert trace.info.request_time == span.start_time_ns // 1_000_000
+    assert trace.info.execution_duration == (span.end_time_ns - span.start_time_ns) // 1_000_000
+
+
+def test_values_keep_their_types(experiment_id):
+    with mlflow.start_span("values") as span:
+        span.set_inputs(VALUES)
+        span.set_outputs([VALUES])
+        span.set_attributes(VALUES)
+    stored = mlflow.get_trace(span.trace_id).data.spans[0]
+    assert stored.inputs == VALUES
+    assert stored.outputs == [VALUES]
+    for name, value in VALUES.items():
+        told = stored.get_attribute(name)
+        assert told == value
+        assert type(told) is type(value)
+
+
+def test_a_failure_is_told_with_its_reason(experiment_id):
+    @mlflow.trace
+    def fails():
+        raise ValueError("bad things")
+
+    with pytest.raises(ValueError, match="bad"):
+        fails()
+    trace = last()
+    span = trace.data.spans[0]
+    assert (trace.info.state, span.status.status_code) == (TraceState.ERROR, SpanStatusCode.ERROR)
+    assert "bad things" in span.status.description
+    event = next(event for event in span.events if event.name == "exception")
+    assert event.attributes["exception.type"] == "ValueError"
+    assert "Traceback" in event.attributes["exception.stacktrace"]
+
+
+def test_what_a_client_says_of_a_trace_wins(experiment_id):
+    with mlflow.start_span("told") as span:
+        span.set_inputs({"q": "from the span"})
+        mlflow.update_current_trace(
+            tags={"env": "prod", "n": 5},
+            metadata={"git": "abc"},
+            client_request_id="req-1",
+            session_id="s-1",
+            user="ann",
+            request_preview="Q?",
+            response_preview="A!",
+            state="ERROR",
+        )
+    info = mlflow.get_trace(span.trace_id).info
+    assert (info.tags["env"], info.tags["n"], info.trace_metadata["git"]) == ("prod", "5", "abc")
+    assert info.trace_metadata["mlflow.trace.session"] == "s-1"
+    assert info.trace_metadata["mlflow.trace.user"] == "ann"
+    assert (info.client_request_id, info.request_preview) == ("req-1", "Q?")
+    assert (info.response_preview, info.state) == ("A!", TraceState.ERROR)
+
+
+def test_coroutines_generators_events_and_links(experiment_id):
+    @mlflow.trace
+    async def leaf(n):
+        await asyncio.sleep(0.001)
+        return n
+
+    @mlflow.trace
+    async def root():
+        return await asyncio.gather(leaf(1), leaf(2))
+
+    asyncio.run(root())
+    first = last()
+    assert len({span.parent_id for span in first.data.spans if span.name.startswith("leaf")}) == 1
+
+    @mlflow.trace(output_reducer="".join)
+    def pieces():
+        yield from "abc"
+
+    list(pieces())
+    span = last().data.spans[0]
+    chunks = [e for e in span.events if e.name.startswith("mlflow.chunk.item")]
+    assert span.outputs == "abc"
+    assert [json.loads(e.attributes["mlflow.chunk.value"]) for e in chunks] == ["a", "b", "c"]
+
+    with mlflow.start_span("tells") as tells:
+        tells.add_event(SpanEvent("step", attributes={"n": 1, "label": "go"}))
+        if hasattr(tells, "add_link"):
+            tells.add_link(Link(first.info.trace_id, first.data.spans[0].span_id, {"rel": "after"}))
+    stored = mlflow.get_trace(tells.trace_id).data.spans[0]
+    assert [(e.name, dict(e.attributes)) for e in stored.events] == [
+        ("step", {"n": 1, "label": "go"})
+    ]
+    for link in getattr(stored, "links", []):
+        assert (link.trace_id, dict(link.attributes)) == (first.info.trace_id, {"rel": "after"})
+
+
+def test_spans_by_hand_and_one_that_ends_late(experiment_id):
+    root = mlflow.start_span_no_context(
+        "root", inputs={"a": 1}, tags={"t": "x"}, metadata={"m": "y"}
+    )
+    late = mlflow.start_span_no_context("late", parent_span=root, span_type="LLM")
+    root.end(outputs=5)
+    time.sleep(0.05)
+    late.set_outputs("done")
+    late.end()
+    trace = mlflow.get_trace(root.trace_id)
+    spans = by_name(trace)
+    assert (spans["late"].parent_id, spans["late"].outputs) == (root.span_id, "done")
+    assert (trace.info.tags["t"], trace.info.trace_metadata["m"]) == ("x", "y")
+
+
+def test_traces_of_many_threads_do_not_mix(experiment_id):
+    @mlflow.trace
+    def leaf(n, k):
+        return n, k
+
+    @mlflow.trace
+    def root(n):
+        for k in range(3):
+            leaf(n, k)
+        return mlflow.get_active_trace_id()
+
+    with ThreadPoolExecutor(6) as pool:
+        ids = list(pool.map(root, range(18)))
+    assert len(set(ids)) == 18
+    for n, trace_id in enumerate(ids):
+        spans = mlflow.get_trace(trace_id).data.spans
+        assert len(spans) == 4
+        assert {span.inputs["n"] for span in spans} == {n}
+
+
+@pytest.mark.parametrize("waits", ["flush", "exit"])
+def test_what_is_sent_in_the_background_is_whole(experiment_id, program, waits):
+    printed = program(
+        f"""
+        import mlflow
+        mlflow.set_experiment(experiment_id="{experiment_id}")
+        @mlflow.trace
+        def leaf(n): return n
+        @mlflow.trace
+        def root(n): return [leaf(k) for k in range(n)]
+        root(12)
+        if "{waits}" == "flush":
+            mlflow.flush_trace_async_logging()
+        print("TRACE", mlflow.get_last_active_trace_id())
+        """,
+        MLFLOW_ENABLE_ASYNC_TRACE_LOGGING="true",
+    )
+    trace = mlflow.get_trace(printed.split("TRACE ")[1].split()[0])
+    assert len(trace.data.spans) == 13
+    assert trace.info.state == TraceState.OK
+
+
+def test_spans_of_two_processes_are_one_trace(experiment_id, program):
+    tracing = pytest.importorskip("mlflow.tracing")
+    if not hasattr(tracing, "get_tracing_context_headers_for_http_request"):
+        pytest.skip("this client cannot pass a trace on")
+    with mlflow.start_span("caller") as span:
+        headers = tracing.get_tracing_context_headers_for_http_request()
+        program(
+            f"""
+            import mlflow
+            from mlflow.tracing import set_tracing_context_from_http_request_headers
+            mlflow.set_experiment(experiment_id="{experiment_id}")
+            with set_tracing_context_from_http_request_headers({headers!r}):
+                with mlflow.start_span("callee") as span:
+                    span.set_inputs({{"remote": True}})
+            """
+        )
+    spans = by_name(mlflow.get_trace(span.trace_id))
+    assert set(spans) == {"caller", "callee"}
+    assert spans["callee"].parent_id == span.span_id
+    assert spans["callee"].inputs == {"remote": True}
+
+
+def test_an_attachment_is_kept_beside_the_trace(experiment_id):
+    attachments = pytest.importorskip("mlflow.tracing.attachments")
+    from mlflow.tracing.client import TracingClient
+
+    content = b"\x89PNG\r\n" + bytes(range(256)) * 5000
+    with mlflow.start_span("sees") as span:
+        span.set_inputs({"image": attachments.Attachment("image/png", content)})
+    trace = mlflow.get_trace(span.trace_id)
+    told = attachments.Attachment.parse_ref(trace.data.spans[0].inputs["image"])
+    files = TracingClient()._get_artifact_repo_for_trace(trace.info)
+    assert files.download_trace_attachment(told["attachment_id"]) == content
+
+
+def test_a_trace_made_in_a_run_is_found_by_it(experiment_id):
+    with mlflow.start_run() as run, mlflow.start_span("in a run") as span:
+        pass
+    info = mlflow.get_trace(span.trace_id).info
+    assert info.trace_metadata["mlflow.sourceRun"] == run.info.run_id
+    found = mlflow.search_traces(run_id=run.info.run_id, return_type="list")
+    assert [trace.info.trace_id for trace in found] == [span.trace_id]
+
+
+def test_what_is_not_there_is_told(experiment_id, refused):
+    unknown = "tr-" + "0" * 31 + "1"
+    assert mlflow.get_trace(unknown, silent=True) is None
+    refused("RESOURCE_DOES_NOT_EXIST", lambda: MlflowClient().get_trace(unknown))

@@ -1,0 +1,72 @@
+"""Environments with MLflow's own clients, made once a session, and a server for them to call."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import RunningServer, start_server
+
+CLIENTS = {
+    "newest": "mlflow==3.17.2",
+    "oldest": "mlflow==3.11.1",
+    "tracing": "mlflow-tracing==3.17.2",
+}
+"""The newest of each package, and the oldest that is supported: six minor versions before."""
+_TOOLS = ("pytest", "openai", "opentelemetry-exporter-otlp-proto-http")
+
+
+class ClientEnvironment:
+    """A Python with one of the packages."""
+
+    def __init__(self, folder: Path, requirement: str) -> None:
+        self.requirement = requirement
+        self.python = folder / "bin" / "python"
+        uv = [sys.executable, "-m", "uv"]
+        subprocess.run([*uv, "venv", "-q", "--python", sys.executable, folder], check=True)
+        subprocess.run(
+            [*uv, "pip", "install", "-q", "--python", self.python, requirement, *_TOOLS],
+            check=True,
+        )
+
+    def run_tests(self, server: RunningServer, *names: str) -> None:
+        """Run the tests of the client in its environment; their output where one fails."""
+        folder = Path(__file__).parent / "client"
+        done = subprocess.run(
+            [self.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *names],
+            cwd=folder,
+            env=os.environ | {"TRACKING_URI": server.url, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+
+
+@pytest.fixture(scope="session")
+def client_environments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ClientEnvironment]:
+    return {}
+
+
+@pytest.fixture(params=CLIENTS)
+def client(
+    request: pytest.FixtureRequest,
+    client_environments: dict[str, ClientEnvironment],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> ClientEnvironment:
+    name: str = request.param
+    if name not in client_environments:
+        folder = tmp_path_factory.mktemp("clients") / name
+        client_environments[name] = ClientEnvironment(folder, CLIENTS[name])
+    return client_environments[name]
+
+
+@pytest.fixture
+def server(tmp_path: Path, store_url: str) -> Iterator[RunningServer]:
+    running = start_server(tmp_path / "home", store_url)
+    yield running
+    running.process.terminate()
+    running.process.wait()
