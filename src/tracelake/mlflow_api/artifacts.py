@@ -3,13 +3,15 @@
 import asyncio
 import mimetypes
 from typing import Any, Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from fastapi import APIRouter
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
+from tracelake.mlflow_api.flavour import OF_WORKSPACE, OWN
 from tracelake.mlflow_api.route import said
+from tracelake.mlflow_api.trace_files import TraceFiles, trace_of_path
 from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.model.permissions import Permission, requires
 from tracelake.store.artifacts import ArtifactEntry, Artifacts, checked_path
@@ -20,61 +22,81 @@ _ACTIVE: Final = ("text/html", "image/svg+xml", "application/xhtml+xml", "text/x
 """What a browser would run in our name is told to be text."""
 
 
-def add_artifacts(routes: APIRouter, artifacts: Artifacts) -> None:
+class Files:
+    """Files in and out, and those of traces, which are spans."""
+
+    def __init__(self, artifacts: Artifacts, trace_files: TraceFiles) -> None:
+        self.artifacts = artifacts
+        self.trace_files = trace_files
+
+    async def receive(self, request: Request, path: str) -> None:
+        """Keep a body as a file, without having it in memory. Raises InvalidInput."""
+        of_trace = trace_of_path(_decoded(path))
+        if of_trace is not None:
+            await self.trace_files.take(*of_trace, await request.body())
+            return
+        upload = self.artifacts.upload(path)
+        try:
+            async for piece in request.stream():
+                await asyncio.to_thread(upload.add, piece)
+            await asyncio.to_thread(upload.finish)
+        except ClientDisconnect as error:
+            await asyncio.to_thread(upload.abandon)
+            raise InvalidInput("the client left before the file ended") from error
+        except BaseException:
+            await asyncio.to_thread(upload.abandon)
+            raise
+
+    def send(self, path: str) -> Response:
+        """A file as the body of an answer. Raises NotFound."""
+        of_trace = trace_of_path(_decoded(path))
+        if of_trace is not None:
+            return Response(self.trace_files.make(of_trace[1]), media_type="application/json")
+        file = self.artifacts.get(path)
+        name = file.path.rpartition("/")[2]
+        media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        headers = {
+            "content-length": str(file.size_bytes),
+            "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+            "x-content-type-options": "nosniff",
+        }
+        if media_type in _ACTIVE:
+            media_type = "text/plain"
+        return StreamingResponse(self.artifacts.read(path), media_type=media_type, headers=headers)
+
+
+def add_artifacts(routes: APIRouter, files: Files) -> None:
     @routes.put(_BASE + "/{path:path}")
     @requires(Permission.WRITE_TRACES)
     async def put(request: Request, path: str) -> Response:
-        await receive(request, artifacts, path)
+        await files.receive(request, path)
         return Response(status_code=200)
 
     @routes.get(_BASE)
     @requires(Permission.READ_TRACES)
     def list_folder(path: str = "") -> JsonAnswer:
         """Paths are within the folder that was asked for."""
-        entries = artifacts.entries(_decoded(path))
+        entries = files.artifacts.entries(_decoded(path))
         return JsonAnswer(said(files=[entry_message(entry) for entry in entries] or None))
 
     @routes.get(_BASE + "/{path:path}")
     @requires(Permission.READ_TRACES)
     def get(path: str) -> Response:
-        return send(artifacts, path)
+        return files.send(path)
 
     @routes.delete(_BASE + "/{path:path}")
     @requires(Permission.WRITE_TRACES)
     def delete(path: str) -> JsonAnswer:
-        artifacts.delete(_decoded(path))
+        files.artifacts.delete(_decoded(path))
         return JsonAnswer({})
 
+    for version in ("2.0", "3.0"):
 
-async def receive(request: Request, artifacts: Artifacts, path: str) -> None:
-    """Keep a body as a file, without having it in memory."""
-    upload = artifacts.upload(_decoded(path))
-    try:
-        async for piece in request.stream():
-            await asyncio.to_thread(upload.add, piece)
-        await asyncio.to_thread(upload.finish)
-    except ClientDisconnect as error:
-        await asyncio.to_thread(upload.abandon)
-        raise InvalidInput("the client left before the file ended") from error
-    except BaseException:
-        await asyncio.to_thread(upload.abandon)
-        raise
-
-
-def send(artifacts: Artifacts, path: str) -> Response:
-    """A file as the body of an answer. Raises NotFound."""
-    path = _decoded(path)
-    file = artifacts.get(path)
-    name = file.path.rpartition("/")[2]
-    media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    headers = {
-        "content-length": str(file.size_bytes),
-        "content-disposition": f"attachment; filename*=UTF-8''{_quoted(name)}",
-        "x-content-type-options": "nosniff",
-    }
-    if media_type in _ACTIVE:
-        media_type = "text/plain"
-    return StreamingResponse(artifacts.read(path), media_type=media_type, headers=headers)
+        @routes.get(f"/{version}/mlflow/get-trace-artifact")
+        @requires(Permission.READ_TRACES)
+        def get_trace_file(request_id: str) -> Response:
+            """For the UI: the spans of a trace as their file."""
+            return Response(files.trace_files.make(request_id), media_type="application/json")
 
 
 def list_below(artifacts: Artifacts, root: str, path: str) -> list[dict[str, Any]]:
@@ -89,12 +111,13 @@ def list_below(artifacts: Artifacts, root: str, path: str) -> list[dict[str, Any
 
 def own_path(uri: str) -> str:
     """The path of a URI in the server's own place. Raises NotFound for any other."""
-    scheme, _, rest = uri.partition(":")
-    if scheme != "mlflow-artifacts":
-        raise NotFound(f"{uri!r} is not kept by this server; read it where it is")
-    if rest.startswith("//"):
-        rest = rest[2:].partition("/")[2]
-    return checked_path(rest)
+    for prefix in (OWN, OF_WORKSPACE):
+        if uri.startswith(prefix):
+            rest = uri.removeprefix(prefix)
+            # A host may be named, which is this one.
+            path = rest[2:].partition("/")[2] if rest.startswith("//") else rest
+            return checked_path(path.replace("/logged_models/", "/models/"))
+    raise NotFound(f"{uri!r} is not kept by this server; read it where it is")
 
 
 def entry_message(entry: ArtifactEntry) -> dict[str, Any]:
@@ -114,9 +137,3 @@ def _decoded(path: str) -> str:
             break
         decoded = once
     return path
-
-
-def _quoted(name: str) -> str:
-    from urllib.parse import quote
-
-    return quote(name, safe="")

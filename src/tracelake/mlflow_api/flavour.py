@@ -4,8 +4,8 @@ from typing import Final
 
 from starlette.requests import Request
 
-_OWN: Final = "mlflow-artifacts:"
-_OF_WORKSPACE: Final = "dbfs:/databricks/mlflow-tracking"
+OWN: Final = "mlflow-artifacts:"
+OF_WORKSPACE: Final = "dbfs:/databricks/mlflow-tracking"
 
 
 def is_of_workspace(request: Request) -> bool:
@@ -16,4 +16,4 @@ def is_of_workspace(request: Request) -> bool:
 
 def artifact_root(request: Request) -> str:
     """The URI of the server's own place for files, in words that this client can use."""
-    return _OF_WORKSPACE if is_of_workspace(request) else _OWN
+    return OF_WORKSPACE if is_of_workspace(request) else OWN

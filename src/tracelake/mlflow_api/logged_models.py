@@ -7,7 +7,7 @@ from pydantic import Field
 from starlette.requests import Request
 
 from tracelake.mlflow_api.artifacts import list_below, own_path
-from tracelake.mlflow_api.flavour import artifact_root
+from tracelake.mlflow_api.flavour import artifact_root, is_of_workspace
 from tracelake.mlflow_api.route import Message, Tag, Text, from_map, said, to_map
 from tracelake.mlflow_api.runs import metric_message
 from tracelake.model.entities import LoggedModel
@@ -145,6 +145,7 @@ def add_logged_models(routes: APIRouter, models: LoggedModels, artifacts: Artifa
 
 def model_message(request: Request, model: LoggedModel) -> dict[str, Any]:
     root = model.artifact_location or f"{artifact_root(request)}/{model.experiment_id}"
+    folder = "logged_models" if is_of_workspace(request) else "models"
     return {
         "info": said(
             model_id=model.model_id,
@@ -155,7 +156,7 @@ def model_message(request: Request, model: LoggedModel) -> dict[str, Any]:
             status=model.status,
             creation_timestamp_ms=model.creation_time_ms,
             last_updated_timestamp_ms=model.last_update_time_ms,
-            artifact_uri=f"{root.rstrip('/')}/models/{model.model_id}/artifacts",
+            artifact_uri=f"{root.rstrip('/')}/{folder}/{model.model_id}/artifacts",
             tags=from_map(model.tags),
         ),
         "data": {

@@ -1,9 +1,11 @@
 """All routes of the protocol, under the addresses of its clients and those of its UI."""
 
+from dataclasses import dataclass
+
 from fastapi import APIRouter
 
 from tracelake.mlflow_api.about import add_about, add_version
-from tracelake.mlflow_api.artifacts import add_artifacts
+from tracelake.mlflow_api.artifacts import Files, add_artifacts
 from tracelake.mlflow_api.assessments import add_assessments
 from tracelake.mlflow_api.datasets import add_datasets
 from tracelake.mlflow_api.experiments import add_experiments
@@ -13,28 +15,53 @@ from tracelake.mlflow_api.registry import add_registry
 from tracelake.mlflow_api.route import StreamRoute, mlflow_route
 from tracelake.mlflow_api.runs import add_runs
 from tracelake.mlflow_api.scorers import add_scorers
-from tracelake.mlflow_api.traces import add_traces
+from tracelake.mlflow_api.signed import Signer
+from tracelake.mlflow_api.trace_files import StoreSpans, TraceFiles
+from tracelake.mlflow_api.traces import TraceSearcher, add_traces
+from tracelake.mlflow_api.workspace import Exchange, add_files, add_handshake, add_workspace
 from tracelake.store.open import Store
 
+SIGNING_KEY = "artifact-addresses"
 
-def router(store: Store, timeout_s: float) -> APIRouter:
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the protocol stands on, beside the store."""
+
+    store_spans: StoreSpans
+    exchange: Exchange
+    access_s: float
+    """How long an access token lasts."""
+    timeout_s: float
+    """How long a question may take."""
+
+
+def router(store: Store, services: Services) -> APIRouter:
     """`/api/…` and `/ajax-api/…`, which are the same. Not in our own API's description."""
-    nouns = APIRouter(route_class=mlflow_route(timeout_s), include_in_schema=False)
+    searcher = TraceSearcher(store.traces, store.assessments)
+    signer = Signer(store.keys.get(SIGNING_KEY))
+    nouns = APIRouter(route_class=mlflow_route(services.timeout_s), include_in_schema=False)
     add_about(nouns)
     add_experiments(nouns, store.experiments)
     add_runs(nouns, store.runs, store.artifacts)
-    add_traces(nouns, store)
+    add_workspace(nouns, signer, searcher)
+    add_traces(nouns, store, searcher)
     add_assessments(nouns, store.assessments)
     add_metrics(nouns, store.analytics, store.facets)
     add_logged_models(nouns, store.logged_models, store.artifacts)
     add_registry(nouns, store.registered_models, store.logged_models)
     add_scorers(nouns, store.scorers)
     add_datasets(nouns, store.evaluation_datasets)
-    files = APIRouter(route_class=StreamRoute, include_in_schema=False)
-    add_artifacts(files, store.artifacts)
-    both = APIRouter(tags=["server"])
-    add_version(both)
+    streams = APIRouter(route_class=StreamRoute, include_in_schema=False)
+    files = Files(store.artifacts, TraceFiles(store.traces, services.store_spans))
+    add_artifacts(streams, files)
+    add_files(streams, files, signer)
+    whole = APIRouter(tags=["server"])
+    add_version(whole)
+    root = APIRouter(route_class=StreamRoute, include_in_schema=False)
+    add_handshake(root, services.exchange, services.access_s)
+    whole.include_router(root)
     for base in ("/api", "/ajax-api"):
-        both.include_router(nouns, prefix=base)
-        both.include_router(files, prefix=base)
-    return both
+        whole.include_router(nouns, prefix=base)
+        whole.include_router(streams, prefix=base)
+    return whole

@@ -9,7 +9,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from tracelake.model.anyvalue import to_payload
+from tracelake.model.anyvalue import to_json_value, to_payload
 from tracelake.model.entities import JsonValue, SpanType
 from tracelake.model.jsonvalue import as_list, as_object
 from tracelake.model.semconv.read import read_attributes, read_inputs, read_outputs
@@ -52,14 +52,30 @@ def _attributes(span: OtlpSpan) -> Iterator[dict[str, Any]]:
     there: set[str] = set()
     for pair in span.message.attributes:
         there.add(pair.key)
-        value = any_value(pair.value)
-        if pair.key in _MAY_BE_JSON and "string_value" in value:
-            parsed = to_payload(pair.value)
-            if isinstance(parsed, dict | list):
-                value = typed(parsed)
+        parsed = _parsed(pair)
+        value = any_value(pair.value) if parsed is None else typed(parsed)
         yield {"key": pair.key, "value": value}
     for key, value in _derived(span, there):
         yield {"key": key, "value": typed(value)}
+
+
+def told_attributes(span: OtlpSpan) -> Iterator[tuple[str, JsonValue]]:
+    """The same attributes as values of JSON."""
+    there: set[str] = set()
+    for pair in span.message.attributes:
+        there.add(pair.key)
+        parsed = _parsed(pair)
+        yield pair.key, to_json_value(pair.value) if parsed is None else parsed
+    yield from _derived(span, there)
+
+
+def _parsed(pair: KeyValue) -> JsonValue:
+    """Inputs or outputs that came as the text of a structure; None for all else."""
+    if pair.key not in _MAY_BE_JSON or not pair.value.string_value:
+        return None
+    parsed = to_payload(pair.value)
+    is_structure = as_object(parsed) is not None or as_list(parsed) is not None
+    return parsed if is_structure else None
 
 
 def _derived(span: OtlpSpan, there: set[str]) -> Iterator[tuple[str, JsonValue]]:

@@ -9,7 +9,7 @@ from pydantic import Field
 from starlette.requests import Request
 
 from tracelake.mlflow_api.assessments import AssessmentMessage, assessment_message
-from tracelake.mlflow_api.flavour import artifact_root
+from tracelake.mlflow_api.flavour import artifact_root, is_of_workspace
 from tracelake.mlflow_api.route import Message, Text, said
 from tracelake.mlflow_api.spans import span_message
 from tracelake.mlflow_api.times import format_duration, format_time, parse_duration, parse_time
@@ -149,18 +149,47 @@ class PromptLinks(Message):
     prompt_versions: list[PromptVersion] = []
 
 
-def add_traces(routes: APIRouter, store: Store) -> None:
-    _reading(routes, store.traces, store.assessments)
+def add_traces(routes: APIRouter, store: Store, searcher: "TraceSearcher") -> None:
+    _reading(routes, store.traces, searcher)
     _telling(routes, store.client_infos)
     for version in ("2.0", "3.0"):
         _tags(routes, version, store.editor)
         _deleting(routes, version, store.traces, store.deletion)
 
 
-def _reading(routes: APIRouter, traces: TraceReader, assessments: Assessments) -> None:
-    def messages(request: Request, infos: Sequence[TraceInfo]) -> list[dict[str, Any]]:
-        told = assessments.of_traces([info.trace_id for info in infos])
+class TraceSearcher:
+    """Reads infos of traces, in the protocol's words."""
+
+    def __init__(self, traces: TraceReader, assessments: Assessments) -> None:
+        self._traces = traces
+        self._assessments = assessments
+
+    def messages(self, request: Request, infos: Sequence[TraceInfo]) -> list[dict[str, Any]]:
+        told = self._assessments.of_traces([info.trace_id for info in infos])
         return [info_message(request, info, told.get(info.trace_id, ())) for info in infos]
+
+    def search(self, request: Request, asked: Search) -> tuple[list[dict[str, Any]], str | None]:
+        """A page of infos, and the token of the next. Raises InvalidFilter, InvalidInput."""
+        if not asked.experiments:
+            raise InvalidInput("locations: name at least one experiment")
+        # Clients of MLflow know comparisons joined by AND; what is more is a mistake to them.
+        parse_conjunction(asked.filter, TRACES)
+        page = self._traces.find_traces(
+            experiment_ids=asked.experiments,
+            filter=asked.filter or "",
+            order_by=_order(asked.order_by),
+            max_results=asked.max_results,
+            page_token=asked.page_token or None,
+        )
+        return self.messages(request, page.traces), page.next_page_token
+
+    def folder_of(self, trace_id: str) -> str:
+        """Where the files of a trace are. Raises NotFound."""
+        return trace_folder(self._traces.get_trace(trace_id))
+
+
+def _reading(routes: APIRouter, traces: TraceReader, searcher: TraceSearcher) -> None:
+    messages = searcher.messages
 
     @routes.get("/3.0/mlflow/traces/get")
     @requires(Permission.READ_TRACES)
@@ -208,20 +237,8 @@ def _reading(routes: APIRouter, traces: TraceReader, assessments: Assessments) -
     @routes.post("/3.0/mlflow/traces/search")
     @requires(Permission.READ_TRACES)
     def search(request: Request, body: Search) -> JsonAnswer:
-        if not body.experiments:
-            raise InvalidInput("locations: name at least one experiment")
-        # Clients of MLflow know comparisons joined by AND; what is more is a mistake to them.
-        parse_conjunction(body.filter, TRACES)
-        page = traces.find_traces(
-            experiment_ids=body.experiments,
-            filter=body.filter or "",
-            order_by=_order(body.order_by),
-            max_results=body.max_results,
-            page_token=body.page_token or None,
-        )
-        return JsonAnswer(
-            said(traces=messages(request, page.traces), next_page_token=page.next_page_token)
-        )
+        infos, token = searcher.search(request, body)
+        return JsonAnswer(said(traces=infos, next_page_token=token))
 
     @routes.get("/3.0/mlflow/traces/{trace_id}")
     @requires(Permission.READ_TRACES)
@@ -297,9 +314,9 @@ def info_message(
     request: Request, info: TraceInfo, assessments: Sequence[Assessment]
 ) -> dict[str, Any]:
     """What is known of a trace, in the protocol's words."""
-    place = f"{artifact_root(request)}/{info.experiment_id}/traces/{info.trace_id}/artifacts"
-    tags = info.tags | {_ARTIFACTS: place}
-    if info.span_count:
+    tags = info.tags | {_ARTIFACTS: f"{artifact_root(request)}/{trace_folder(info)}"}
+    # Clients of a workspace know files of spans only, and would send none.
+    if info.span_count and not is_of_workspace(request):
         tags[_LOCATION] = "TRACKING_STORE"
     duration_ns = info.execution_duration_ns
     return said(
@@ -320,6 +337,10 @@ def info_message(
         tags=tags,
         assessments=[assessment_message(each) for each in assessments] or None,
     )
+
+
+def trace_folder(info: TraceInfo) -> str:
+    return f"{info.experiment_id}/traces/{info.trace_id}/artifacts"
 
 
 def _order(order_by: Sequence[str]) -> list[str]:

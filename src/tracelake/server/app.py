@@ -10,12 +10,13 @@ from prometheus_client import CollectorRegistry
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Receive, Scope, Send
 
-from tracelake.access.control import AccessControl
+from tracelake.access.control import ACCESS_S, AccessControl
 from tracelake.agents import routes as agents
 from tracelake.agents.service import AgentService
 from tracelake.ingest.accept import Ingest, LocalIngest
 from tracelake.ingest.admission import Admission
-from tracelake.ingest.decode import Decoder
+from tracelake.ingest.body import PROTOBUF
+from tracelake.ingest.decode import Decoder, Destination, Offer
 from tracelake.ingest.grpc import OtlpGrpc
 from tracelake.ingest.intake import Intake
 from tracelake.ingest.metrics import IngestMetrics
@@ -28,6 +29,7 @@ from tracelake.lake import routes as lake
 from tracelake.lake.job import LakeJob
 from tracelake.lake.process import LakePlace
 from tracelake.mlflow_api import router as mlflow
+from tracelake.mlflow_api.trace_files import StoreSpans
 from tracelake.query import deleting
 from tracelake.query import routes as query
 from tracelake.query.live import routes as live
@@ -53,10 +55,10 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
     store = open_store(settings.store_url)
     registry = CollectorRegistry()
     metrics = IngestMetrics(registry)
-    admission = Admission(settings.max_body_bytes, settings.max_pending_bytes, metrics)
     ingest = _ingest(settings, store, metrics)
-    guard = Guard(AccessControl(store.principals, is_required=settings.auth == "required"))
-    intake = Intake(admission, ingest, metrics, guard.authorise, settings.otlp_default_experiment)
+    access = AccessControl(store.principals, is_required=settings.auth == "required")
+    guard = Guard(access)
+    intake = _intake(settings, ingest, metrics, guard)
     otlp = OtlpTraces(intake, answer_error)
     grpc = OtlpGrpc(intake, settings.host, settings.otlp_grpc_port)
 
@@ -117,7 +119,14 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
     app.include_router(deleting.router(store.deletion))
     app.include_router(agents.router(deployed))
     app.include_router(lake.router(lake_place))
-    app.include_router(mlflow.router(store, settings.query_timeout_seconds))
+    app.include_router(
+        mlflow.router(
+            store,
+            mlflow.Services(
+                _span_sink(ingest), access.exchange, ACCESS_S, settings.query_timeout_seconds
+            ),
+        )
+    )
     app.include_router(health.router(registry, store.experiments))
     if (UI_FOLDER / "assets").is_dir():
         app.mount("/assets", ui.Assets(directory=UI_FOLDER / "assets"))
@@ -160,6 +169,22 @@ def _ingest(settings: ServerSettings, store: Store, metrics: IngestMetrics) -> I
         return own
     others = IngestProcesses(settings.workers, starter(settings), metrics)
     return SharedIngest(own, others)
+
+
+def _span_sink(ingest: Ingest) -> StoreSpans:
+    """For spans that come as files: they go the way of all others."""
+
+    async def store_spans(experiment_id: str, request: bytes) -> None:
+        await ingest.accept(Offer(request, PROTOBUF, "", Destination(experiment_id)))
+
+    return store_spans
+
+
+def _intake(
+    settings: ServerSettings, ingest: Ingest, metrics: IngestMetrics, guard: Guard
+) -> Intake:
+    admission = Admission(settings.max_body_bytes, settings.max_pending_bytes, metrics)
+    return Intake(admission, ingest, metrics, guard.authorise, settings.otlp_default_experiment)
 
 
 def _query_router(store: Store, settings: ServerSettings) -> APIRouter:

@@ -33,6 +33,7 @@ from tracelake.store.facets import SqlFacets
 from tracelake.store.finder import TraceFinder
 from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.indexer import Indexer
+from tracelake.store.keys import SharedKeys, SqlSharedKeys
 from tracelake.store.leases import SqlLeases
 from tracelake.store.live import SqlLive
 from tracelake.store.logged_models import LoggedModels, SqlLoggedModels
@@ -79,6 +80,7 @@ class Store:
     leases: Leases
     agents: AgentRegistry
     principals: Principals
+    keys: SharedKeys
     indexer: Indexer
 
     def close(self) -> None:
@@ -137,4 +139,5 @@ def open_store(url: str) -> Store:
         leases=SqlLeases(database),
         agents=SqlAgentRegistry(database),
         principals=SqlPrincipals(database),
+        keys=SqlSharedKeys(database),
     )

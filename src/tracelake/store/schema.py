@@ -194,6 +194,14 @@ counters = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+# Secrets that all servers of a store share.
+shared_keys = Table(
+    "shared_keys",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+
 leases = Table(
     "leases",
     metadata,

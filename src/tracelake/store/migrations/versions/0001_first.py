@@ -541,3 +541,8 @@ def _create_principals() -> None:
         sa.Column("revoked_ms", sa.BigInteger),
         sa.UniqueConstraint("credential_id", name="uq_credentials_credential_id"),
     )
+    op.create_table(
+        "shared_keys",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("content", sa.LargeBinary, nullable=False),
+    )

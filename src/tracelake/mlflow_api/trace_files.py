@@ -1,0 +1,245 @@
+"""`traces.json`: the spans of a trace as a file, which clients of a workspace, and older ones, send
+and read instead of spans."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpMessage
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
+
+from tracelake.mlflow_api.spans import told_attributes
+from tracelake.model.anyvalue import to_json_object
+from tracelake.model.entities import JsonValue
+from tracelake.model.errors import InvalidInput
+from tracelake.model.ids import parse_trace_id
+from tracelake.model.jsonvalue import as_list, as_object, objects_in
+from tracelake.store.api import OtlpSpan, TraceReader
+
+NAME: Final = "traces.json"
+_PATH: Final = re.compile(
+    r"(?P<experiment>\d+)/traces/(?P<trace>tr-[0-9a-f]{32})/artifacts/traces\.json\Z"
+)
+_CODES: Final = {
+    "STATUS_CODE_OK": Status.STATUS_CODE_OK,
+    "OK": Status.STATUS_CODE_OK,
+    "STATUS_CODE_ERROR": Status.STATUS_CODE_ERROR,
+    "ERROR": Status.STATUS_CODE_ERROR,
+}
+_WORDS: Final = {
+    Status.STATUS_CODE_OK: "STATUS_CODE_OK",
+    Status.STATUS_CODE_ERROR: "STATUS_CODE_ERROR",
+}
+_INT64: Final = 2**63
+
+StoreSpans = Callable[[str, bytes], Awaitable[None]]
+"""Have the spans of an encoded request stored, durably, in an experiment."""
+
+
+def trace_of_path(path: str) -> tuple[str, str] | None:
+    """Experiment and trace of the path of a trace's file; None for the path of any other."""
+    match = _PATH.match(path)
+    return (match["experiment"], match["trace"]) if match else None
+
+
+class TraceFiles:
+    """Files of traces in and out of the store, where they are spans like all others."""
+
+    def __init__(self, traces: TraceReader, store_spans: StoreSpans) -> None:
+        self._traces = traces
+        self._store_spans = store_spans
+
+    async def take(self, experiment_id: str, trace_id: str, content: bytes) -> None:
+        """Store the spans of a file. Raises InvalidInput."""
+        request = _request(trace_id, content)
+        spans = request.resource_spans[0].scope_spans[0].spans
+        if not spans:
+            return
+        there = self._traces.get_otlp_spans([trace_id]).get(trace_id, [])
+        known = {span.message.span_id for span in there}
+        # Who has sent the spans themselves sends the file as well, with less of their types.
+        missing = [span for span in spans if span.span_id not in known]
+        if missing:
+            del spans[:]
+            spans.extend(missing)
+            await self._store_spans(experiment_id, request.SerializeToString())
+
+    def make(self, trace_id: str) -> bytes:
+        """The file of a trace. Raises NotFound."""
+        info = self._traces.get_trace(trace_id)
+        spans = self._traces.get_otlp_spans([trace_id])[info.trace_id]
+        return json.dumps({"spans": [_told(span) for span in spans]}).encode()
+
+
+def _told(span: OtlpSpan) -> dict[str, Any]:
+    message = span.message
+    return {
+        "trace_id": _base64(message.trace_id),
+        "span_id": _base64(message.span_id),
+        "parent_span_id": _base64(message.parent_span_id) or None,
+        "name": message.name,
+        "start_time_unix_nano": message.start_time_unix_nano,
+        "end_time_unix_nano": message.end_time_unix_nano or None,
+        "events": [
+            {
+                "name": event.name,
+                "time_unix_nano": event.time_unix_nano,
+                "attributes": to_json_object(event.attributes),
+            }
+            for event in message.events
+        ],
+        "status": {
+            "code": _WORDS.get(message.status.code, "STATUS_CODE_UNSET"),
+            "message": message.status.message,
+        },
+        "attributes": {
+            key: json.dumps(value, ensure_ascii=False) for key, value in told_attributes(span)
+        },
+        "links": [
+            {
+                "trace_id": _base64(link.trace_id),
+                "span_id": _base64(link.span_id),
+                "attributes": to_json_object(link.attributes),
+            }
+            for link in message.links
+        ],
+    }
+
+
+def _request(trace_id: str, content: bytes) -> ExportTraceServiceRequest:
+    try:
+        told = as_object(json.loads(content))
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{NAME}: not JSON: {error}") from error
+    spans = None if told is None else as_list(told.get("spans"))
+    if spans is None:
+        raise InvalidInput(f"{NAME}: an object with a list of `spans` was expected")
+    raw_id = parse_trace_id(trace_id)
+    request = ExportTraceServiceRequest()
+    into = request.resource_spans.add().scope_spans.add().spans
+    for span in objects_in(spans):
+        try:
+            into.append(_span(raw_id, span))
+        except (TypeError, ValueError, binascii.Error) as error:
+            raise InvalidInput(f"{NAME}: a span cannot be read: {error}") from error
+    return request
+
+
+def _span(raw_id: bytes, told: dict[str, JsonValue]) -> OtlpMessage:
+    if "context" in told:
+        return _old_span(raw_id, told)
+    status = as_object(told.get("status")) or {}
+    message = OtlpMessage(
+        trace_id=raw_id,
+        span_id=_raw(told["span_id"]),
+        parent_span_id=_raw(told.get("parent_span_id") or ""),
+        name=str(told.get("name") or ""),
+        start_time_unix_nano=_time(told.get("start_time_unix_nano")),
+        end_time_unix_nano=_time(told.get("end_time_unix_nano")),
+        status=Status(
+            code=_CODES.get(str(status.get("code")), Status.STATUS_CODE_UNSET),
+            message=str(status.get("message") or ""),
+        ),
+        attributes=_texts(told.get("attributes")),
+    )
+    for link in objects_in(told.get("links")):
+        message.links.add(
+            trace_id=_raw(link["trace_id"]),
+            span_id=_raw(link["span_id"]),
+            attributes=_pairs(link.get("attributes")),
+        )
+    _add_events(message, told, "time_unix_nano")
+    return message
+
+
+def _old_span(raw_id: bytes, told: dict[str, JsonValue]) -> OtlpMessage:
+    """As clients before version 3 wrote it: ids in hex, times without units in their names."""
+    context = as_object(told["context"]) or {}
+    parent = str(told.get("parent_id") or "")
+    message = OtlpMessage(
+        trace_id=raw_id,
+        span_id=_hex(str(context["span_id"])),
+        parent_span_id=_hex(parent) if parent else b"",
+        name=str(told.get("name") or ""),
+        start_time_unix_nano=_time(told.get("start_time")),
+        end_time_unix_nano=_time(told.get("end_time")),
+        status=Status(
+            code=_CODES.get(str(told.get("status_code")), Status.STATUS_CODE_UNSET),
+            message=str(told.get("status_message") or ""),
+        ),
+        attributes=_texts(told.get("attributes")),
+    )
+    _add_events(message, told, "timestamp")
+    return message
+
+
+def _add_events(message: OtlpMessage, told: dict[str, JsonValue], time_key: str) -> None:
+    for event in objects_in(told.get("events")):
+        message.events.add(
+            name=str(event.get("name") or ""),
+            time_unix_nano=_time(event.get(time_key)),
+            attributes=_pairs(event.get("attributes")),
+        )
+
+
+def _texts(told: JsonValue) -> Sequence[KeyValue]:
+    """Attributes, each a JSON text of its value."""
+    pairs: list[KeyValue] = []
+    for key, text in (as_object(told) or {}).items():
+        value: JsonValue = text
+        if isinstance(text, str):
+            try:
+                value = json.loads(text)
+            except ValueError:
+                value = text
+        pairs.append(KeyValue(key=key, value=_any(value)))
+    return pairs
+
+
+def _pairs(told: JsonValue) -> Sequence[KeyValue]:
+    return [KeyValue(key=key, value=_any(v)) for key, v in (as_object(told) or {}).items()]
+
+
+def _any(value: JsonValue) -> AnyValue:
+    match value:
+        case None:
+            return AnyValue()
+        case bool():
+            return AnyValue(bool_value=value)
+        case int() if -_INT64 <= value < _INT64:
+            return AnyValue(int_value=value)
+        case int() | float():
+            return AnyValue(double_value=float(value))
+        case str():
+            return AnyValue(string_value=value)
+        case list():
+            made = AnyValue()
+            made.array_value.SetInParent()
+            made.array_value.values.extend(_any(item) for item in as_list(value) or ())
+            return made
+        case _:
+            made = AnyValue()
+            made.kvlist_value.SetInParent()
+            made.kvlist_value.values.extend(_pairs(value))
+            return made
+
+
+def _hex(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+def _raw(value: JsonValue) -> bytes:
+    return base64.b64decode(str(value), validate=True)
+
+
+def _time(value: JsonValue) -> int:
+    return int(value or 0)
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
