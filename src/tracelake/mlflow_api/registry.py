@@ -263,13 +263,17 @@ def _version_details(routes: APIRouter, registry: RegisteredModels, logged: Logg
 
     @routes.get(_VERSIONS + "/get-download-uri")
     @requires(Permission.READ_EXPERIMENTS)
-    def download_uri(request: Request, name: str, version: NumberInQuery) -> JsonAnswer:
-        """Where the files are: of a logged model, in its own folder."""
-        source = registry.version(name, version).source
-        model_id = source.removeprefix(_LOGGED)
-        if source.startswith(_LOGGED) and "/" not in model_id:
-            source = model_message(request, logged.get(model_id))["info"]["artifact_uri"]
-        return JsonAnswer({"artifact_uri": source})
+    def get_download_uri(request: Request, name: str, version: NumberInQuery) -> JsonAnswer:
+        found = registry.version(name, version)
+        return JsonAnswer({"artifact_uri": download_uri(request, found, logged)})
+
+
+def download_uri(request: Request, version: ModelVersion, logged: LoggedModels) -> str:
+    """Where the files of a version are: of a logged model, in its own folder."""
+    model_id = version.source.removeprefix(_LOGGED)
+    if version.source.startswith(_LOGGED) and "/" not in model_id:
+        return model_message(request, logged.get(model_id))["info"]["artifact_uri"]
+    return version.source
 
 
 def _query(told: ModelSearch) -> ListQuery:

@@ -18,6 +18,7 @@ from tracelake.mlflow_api.scorers import add_scorers
 from tracelake.mlflow_api.signed import Signer
 from tracelake.mlflow_api.trace_files import StoreSpans, TraceFiles
 from tracelake.mlflow_api.traces import TraceSearcher, add_traces
+from tracelake.mlflow_api.unity_catalog import add_unity_catalog, add_workspace_registry
 from tracelake.mlflow_api.workspace import Exchange, add_files, add_handshake, add_workspace
 from tracelake.store.open import Store
 
@@ -50,6 +51,10 @@ def router(store: Store, services: Services) -> APIRouter:
     add_metrics(nouns, store.analytics, store.facets)
     add_logged_models(nouns, store.logged_models, store.artifacts)
     add_registry(nouns, store.registered_models, store.logged_models)
+    add_unity_catalog(nouns, store.registered_models)
+    add_workspace_registry(
+        nouns, store.registered_models, store.logged_models, store.artifacts, signer
+    )
     add_scorers(nouns, store.scorers)
     add_datasets(nouns, store.evaluation_datasets)
     streams = APIRouter(route_class=StreamRoute, include_in_schema=False)
