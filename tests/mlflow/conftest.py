@@ -36,7 +36,11 @@ class ClientEnvironment:
         """Run the tests of the client in its environment; their output where one fails."""
         folder = Path(__file__).parent / "client"
         done = subprocess.run(
-            [self.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *names],
+            [
+                self.python,
+                *("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull),
+                *("--rootdir", ".", "--confcutdir", ".", *names),
+            ],
             cwd=folder,
             env=os.environ | {"TRACKING_URI": server.url, "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,

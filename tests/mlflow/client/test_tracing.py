@@ -234,7 +234,7 @@ def test_an_attachment_is_kept_beside_the_trace(experiment_id):
 
     content = b"\x89PNG\r\n" + bytes(range(256)) * 5000
     with mlflow.start_span("sees") as span:
-        span.set_inputs({"image": attachments.Attachment("image/png", content)})
+        span.set_inputs({"image": attachments.Attachment(content_type="image/png", content_bytes=content)})
     trace = mlflow.get_trace(span.trace_id)
     told = attachments.Attachment.parse_ref(trace.data.spans[0].inputs["image"])
     files = TracingClient()._get_artifact_repo_for_trace(trace.info)
