@@ -21,9 +21,11 @@ def world():
             mlflow.update_current_trace(
                 tags={"parity": "odd" if n % 2 else "even", "odd key": str(n)}
                 | ({"rare": "it's 50%"} if n == 4 else {}),
-                metadata={"tier": "gold" if n < 6 else "silver"},
-                session_id=f"s{n % 4}",
-                user=f"u{n % 2}",
+                metadata={
+                    "tier": "gold" if n < 6 else "silver",
+                    "mlflow.trace.session": f"s{n % 4}",
+                    "mlflow.trace.user": f"u{n % 2}",
+                },
                 client_request_id=f"request-{n}",
             )
             with mlflow.start_span("call", span_type="LLM") as call:

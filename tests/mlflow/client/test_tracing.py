@@ -6,12 +6,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from mlflow.entities import Link, SpanEvent, SpanType, TraceState
+from mlflow import entities
+from mlflow.entities import SpanEvent, SpanType, TraceState
 from mlflow.entities.span import SpanStatusCode
 
 import mlflow
 from mlflow import MlflowClient
 
+OLD = tuple(map(int, mlflow.__version__.split(".")[:2])) < (3, 12)
 VALUES = {
     "whole": 7, "negative": -1, "large": 2**53 + 1, "part": 0.1, "yes": True, "no": False,
     "text": "日本語 🎉", "empty": "", "list": [1, "a", None, [2]], "map": {"k": {"l": [True, 0.5]}},
@@ -97,10 +99,12 @@ def test_what_a_client_says_of_a_trace_wins(experiment_id):
         span.set_inputs({"q": "from the span"})
         mlflow.update_current_trace(
             tags={"env": "prod", "n": 5},
-            metadata={"git": "abc"},
+            metadata={
+                "git": "abc",
+                "mlflow.trace.session": "s-1",
+                "mlflow.trace.user": "ann",
+            },
             client_request_id="req-1",
-            session_id="s-1",
-            user="ann",
             request_preview="Q?",
             response_preview="A!",
             state="ERROR",
@@ -139,8 +143,8 @@ def test_coroutines_generators_events_and_links(experiment_id):
 
     with mlflow.start_span("tells") as tells:
         tells.add_event(SpanEvent("step", attributes={"n": 1, "label": "go"}))
-        if hasattr(tells, "add_link"):
-            tells.add_link(Link(first.info.trace_id, first.data.spans[0].span_id, {"rel": "after"}))
+        if hasattr(entities, "Link"):
+            tells.add_link(entities.Link(first.info.trace_id, first.data.spans[0].span_id, {"rel": "after"}))
     stored = mlflow.get_trace(tells.trace_id).data.spans[0]
     assert [(e.name, dict(e.attributes)) for e in stored.events] == [
         ("step", {"n": 1, "label": "go"})
@@ -149,6 +153,7 @@ def test_coroutines_generators_events_and_links(experiment_id):
         assert (link.trace_id, dict(link.attributes)) == (first.info.trace_id, {"rel": "after"})
 
 
+@pytest.mark.skipif(OLD, reason="this client forgets a trace when its root ends")
 def test_spans_by_hand_and_one_that_ends_late(experiment_id):
     root = mlflow.start_span_no_context(
         "root", inputs={"a": 1}, tags={"t": "x"}, metadata={"m": "y"}
