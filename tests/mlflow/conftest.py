@@ -32,7 +32,11 @@ class ClientEnvironment:
             check=True,
         )
 
-    def run_tests(self, server: RunningServer, *names: str) -> None:
+    @property
+    def is_light(self) -> bool:
+        return self.requirement.startswith("mlflow-tracing")
+
+    def run_tests(self, server: RunningServer, *names: str, **environment: str) -> None:
         """Run the tests of the client in its environment; their output where one fails."""
         folder = Path(__file__).parent / "client"
         done = subprocess.run(
@@ -42,7 +46,9 @@ class ClientEnvironment:
                 *("--rootdir", ".", "--confcutdir", ".", *names),
             ],
             cwd=folder,
-            env=os.environ | {"TRACKING_URI": server.url, "PYTHONDONTWRITEBYTECODE": "1"},
+            env=os.environ
+            | {"TRACKING_URI": server.url, "PYTHONDONTWRITEBYTECODE": "1"}
+            | environment,
             capture_output=True,
             text=True,
             check=False,
@@ -50,27 +56,37 @@ class ClientEnvironment:
         assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
 
 
+class ClientEnvironments:
+    """Each is made when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: dict[str, ClientEnvironment] = {}
+
+    def get(self, name: str) -> ClientEnvironment:
+        if name not in self._made:
+            self._made[name] = ClientEnvironment(self._folder / name, CLIENTS[name])
+        return self._made[name]
+
+
 @pytest.fixture(scope="session")
-def client_environments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ClientEnvironment]:
-    return {}
+def clients(tmp_path_factory: pytest.TempPathFactory) -> ClientEnvironments:
+    return ClientEnvironments(tmp_path_factory.mktemp("clients"))
 
 
 @pytest.fixture(params=CLIENTS)
-def client(
-    request: pytest.FixtureRequest,
-    client_environments: dict[str, ClientEnvironment],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> ClientEnvironment:
-    name: str = request.param
-    if name not in client_environments:
-        folder = tmp_path_factory.mktemp("clients") / name
-        client_environments[name] = ClientEnvironment(folder, CLIENTS[name])
-    return client_environments[name]
+def client(request: pytest.FixtureRequest, clients: ClientEnvironments) -> ClientEnvironment:
+    return clients.get(request.param)
+
+
+@pytest.fixture
+def newest_client(clients: ClientEnvironments) -> ClientEnvironment:
+    return clients.get("newest")
 
 
 @pytest.fixture
 def server(tmp_path: Path, store_url: str) -> Iterator[RunningServer]:
-    running = start_server(tmp_path / "home", store_url)
+    running = start_server(tmp_path / "home", store_url, otlp_default_experiment="")
     yield running
     running.process.terminate()
     running.process.wait()

@@ -2,6 +2,7 @@
 
 import asyncio
 import mimetypes
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -11,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from tracelake.mlflow_api.flavour import OF_WORKSPACE, OWN
 from tracelake.mlflow_api.route import said
+from tracelake.mlflow_api.trace_files import NAME as TRACE_FILE
 from tracelake.mlflow_api.trace_files import TraceFiles, trace_of_path
 from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.model.permissions import Permission, requires
@@ -47,6 +49,23 @@ class Files:
             await asyncio.to_thread(upload.abandon)
             raise
 
+    def size_bytes(self, path: str) -> int:
+        """Raises NotFound."""
+        of_trace = trace_of_path(path)
+        if of_trace is not None:
+            return len(self.trace_files.make(of_trace[1]))
+        return self.artifacts.get(path).size_bytes
+
+    def entries(self, folder: str) -> list[ArtifactEntry]:
+        """What is in a folder; of a trace, its spans among it."""
+        entries = self.artifacts.entries(folder)
+        of_trace = trace_of_path(f"{folder}/{TRACE_FILE}")
+        if of_trace is not None:
+            with suppress(NotFound):
+                size_bytes = self.size_bytes(f"{folder}/{TRACE_FILE}")
+                entries.append(ArtifactEntry(TRACE_FILE, False, size_bytes, 0))
+        return entries
+
     def send(self, path: str) -> Response:
         """A file as the body of an answer. Raises NotFound."""
         of_trace = trace_of_path(_decoded(path))
@@ -76,7 +95,7 @@ def add_artifacts(routes: APIRouter, files: Files) -> None:
     @requires(Permission.READ_TRACES)
     def list_folder(path: str = "") -> JsonAnswer:
         """Paths are within the folder that was asked for."""
-        entries = files.artifacts.entries(_decoded(path))
+        entries = files.entries(_decoded(path))
         return JsonAnswer(said(files=[entry_message(entry) for entry in entries] or None))
 
     @routes.get(_BASE + "/{path:path}")

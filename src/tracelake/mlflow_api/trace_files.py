@@ -1,6 +1,7 @@
 """`traces.json`: the spans of a trace as a file, which clients of a workspace, and older ones, send
 and read instead of spans."""
 
+import asyncio
 import base64
 import binascii
 import json
@@ -56,18 +57,20 @@ class TraceFiles:
 
     async def take(self, experiment_id: str, trace_id: str, content: bytes) -> None:
         """Store the spans of a file. Raises InvalidInput."""
-        request = _request(trace_id, content)
-        spans = request.resource_spans[0].scope_spans[0].spans
-        if not spans:
-            return
+        request = await asyncio.to_thread(self._missing, trace_id, content)
+        if request is not None:
+            await self._store_spans(experiment_id, request)
+
+    def _missing(self, trace_id: str, content: bytes) -> bytes | None:
+        """Who has sent the spans themselves sends the file as well, with less of their types."""
         there = self._traces.get_otlp_spans([trace_id]).get(trace_id, [])
         known = {span.message.span_id for span in there}
-        # Who has sent the spans themselves sends the file as well, with less of their types.
-        missing = [span for span in spans if span.span_id not in known]
-        if missing:
-            del spans[:]
-            spans.extend(missing)
-            await self._store_spans(experiment_id, request.SerializeToString())
+        missing = [span for span in _spans(trace_id, content) if span.span_id not in known]
+        if not missing:
+            return None
+        request = ExportTraceServiceRequest()
+        request.resource_spans.add().scope_spans.add().spans.extend(missing)
+        return request.SerializeToString()
 
     def make(self, trace_id: str) -> bytes:
         """The file of a trace. Raises NotFound."""
@@ -111,7 +114,7 @@ def _told(span: OtlpSpan) -> dict[str, Any]:
     }
 
 
-def _request(trace_id: str, content: bytes) -> ExportTraceServiceRequest:
+def _spans(trace_id: str, content: bytes) -> list[OtlpMessage]:
     try:
         told = as_object(json.loads(content))
     except (ValueError, RecursionError) as error:
@@ -120,14 +123,13 @@ def _request(trace_id: str, content: bytes) -> ExportTraceServiceRequest:
     if spans is None:
         raise InvalidInput(f"{NAME}: an object with a list of `spans` was expected")
     raw_id = parse_trace_id(trace_id)
-    request = ExportTraceServiceRequest()
-    into = request.resource_spans.add().scope_spans.add().spans
+    found: list[OtlpMessage] = []
     for span in objects_in(spans):
         try:
-            into.append(_span(raw_id, span))
-        except (TypeError, ValueError, binascii.Error) as error:
+            found.append(_span(raw_id, span))
+        except (KeyError, TypeError, ValueError, binascii.Error) as error:
             raise InvalidInput(f"{NAME}: a span cannot be read: {error}") from error
-    return request
+    return found
 
 
 def _span(raw_id: bytes, told: dict[str, JsonValue]) -> OtlpMessage:

@@ -25,8 +25,9 @@ WORKSPACE_ID: Final = "1"
 _TOKEN_PATH: Final = "/oidc/v1/token"
 _ARTIFACTS: Final = re.compile(
     r"WorkspaceInternal/Mlflow/Artifacts/(?P<experiment>\d+)/(?P<kind>Runs|LoggedModels)/"
-    r"(?P<id>[^/]+)/artifacts(?:/(?P<rest>.*))?\Z"
+    r"(?P<id>traces/[^/]+|[^/]+)/artifacts(?:/(?P<rest>.*))?\Z"
 )
+# Clients take the folder of a trace for that of a run.
 _FOLDERS: Final = {"Runs": "", "LoggedModels": "models/"}
 
 
@@ -141,8 +142,8 @@ def add_files(routes: APIRouter, files: Files, signer: Signer) -> None:
     @routes.head("/2.0/fs/files/{path:path}")
     @requires(Permission.READ_EXPERIMENTS)
     def head(path: str) -> Response:
-        file = files.artifacts.get(own_path(path))
-        return Response(headers={"content-length": str(file.size_bytes)})
+        size_bytes = files.size_bytes(own_path(path))
+        return Response(headers={"content-length": str(size_bytes)})
 
     @routes.delete("/2.0/fs/files/{path:path}")
     @requires(Permission.WRITE_EXPERIMENTS)
@@ -173,7 +174,7 @@ def add_files(routes: APIRouter, files: Files, signer: Signer) -> None:
     @requires(Permission.READ_EXPERIMENTS)
     def download_url(request: Request, path: str) -> JsonAnswer:
         own = own_path(path.strip("/"))
-        files.artifacts.get(own)
+        files.size_bytes(own)
         return JsonAnswer({"url": signer.url(request, "GET", own), "headers": []})
 
 
@@ -187,7 +188,7 @@ def own_path(path: str) -> str:
 
 
 def _entries(files: Files, path: str) -> list[ArtifactEntry]:
-    entries = files.artifacts.entries(own_path(path))
+    entries = files.entries(own_path(path))
     if not entries:
         raise NotFound(f"No such directory: /{path.strip('/')}")
     return entries

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI
 from prometheus_client import CollectorRegistry
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Receive, Scope, Send
 
 from tracelake.access.control import ACCESS_S, AccessControl
@@ -36,6 +35,7 @@ from tracelake.query.live import routes as live
 from tracelake.query.live.tail import LiveTail
 from tracelake.server import health, ui
 from tracelake.server.auth import Guard
+from tracelake.server.compression import Compression
 from tracelake.server.errors import add_error_handlers
 from tracelake.server.home import prepare_home
 from tracelake.server.index_job import IndexJob, IndexLag
@@ -113,7 +113,7 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
         redoc_url=None,
     )
     add_error_handlers(app)
-    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(Compression, minimum_size=1000, compresslevel=5)
     app.include_router(live.router(store.live, tail))
     app.include_router(_query_router(store, settings))
     app.include_router(deleting.router(store.deletion))

@@ -144,7 +144,7 @@ class SqlExperiments:
 
 def _number(experiment_id: str) -> int:
     if not experiment_id.isdecimal() or len(experiment_id) > 18:
-        raise NotFound(f"No experiment with id {experiment_id!r}: ids are whole numbers")
+        raise InvalidInput(f"experiment id {experiment_id!r}: ids are whole numbers")
     return int(experiment_id)
 
 

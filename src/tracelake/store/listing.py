@@ -1,6 +1,6 @@
 """Lists of whatever is not a trace: what a filter on them may name, their order, their pages."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -41,8 +41,8 @@ class Keyed:
     column: Callable[[str], ColumnElement[Any] | None]
     """None for a key that cannot be looked for."""
     kind: Kind = Kind.LABEL
-    absent_differs: bool = False
-    """Whether `!=` and NOT IN hold where there is no such key."""
+    absent_differs: frozenset[str] = frozenset()
+    """Keys for which `!=` and NOT IN hold also where there is no such key."""
     within: Callable[[Condition], Condition] | None = None
     """Of an item that has several of the same key: whether the condition holds for one."""
 
@@ -63,9 +63,9 @@ class Noun:
     """Before the dot of keyed ones; those of fields are `attribute` and `attributes`."""
 
 
-def keyed_text(column: Any, *, absent_differs: bool = False) -> Keyed:
+def keyed_text(column: Any, absent_differs: Iterable[str] = ()) -> Keyed:
     """The texts of a JSON object in a column."""
-    return Keyed(lambda key: json_text(column, key), absent_differs=absent_differs)
+    return Keyed(lambda key: json_text(column, key), absent_differs=frozenset(absent_differs))
 
 
 class Listing:
@@ -133,7 +133,11 @@ class Listing:
         keyed = self._noun.keyed.get(clause.entity)
         if keyed is not None and keyed.within is not None:
             return keyed.within(condition)
-        if keyed is not None and keyed.absent_differs and clause.op in (Op.NE, Op.NOT_IN):
+        if (
+            keyed is not None
+            and clause.key in keyed.absent_differs
+            and clause.op in (Op.NE, Op.NOT_IN)
+        ):
             return or_(column.is_(None), condition)
         return condition
 

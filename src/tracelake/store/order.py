@@ -23,7 +23,7 @@ _MOST_KEYS: Final = 10
 _NUMBERS: Final[dict[str, ColumnElement[Any]]] = {
     "experiment_id": traces.c.experiment_id,
     "timestamp_ms": traces.c.start_ns,
-    "execution_time_ms": traces.c.end_ns - traces.c.start_ns,
+    "execution_time_ms": (traces.c.end_ns - traces.c.start_ns) // 1_000_000,
     "end_time_ms": func.coalesce(traces.c.end_ns, traces.c.start_ns),
     "tokens": traces.c.total_tokens,
     "input_tokens": traces.c.input_tokens,

@@ -99,6 +99,8 @@ READY: Final = "READY"
 _NAME_CHARS: Final = 256
 _ALIAS_CHARS: Final = 255
 _LATEST: Final = "latest"
+_OF_PROMPTS: Final = ("mlflow.prompt.is_prompt",)
+"""Clients look for models as what is not told to be a prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,7 @@ _MODELS: Final = Noun(
     },
     ("name ASC",),
     aliases={"timestamp": "last_updated_timestamp"},
-    keyed={Entity.TAG: keyed_text(registered_models.c.tags, absent_differs=True)},
+    keyed={Entity.TAG: keyed_text(registered_models.c.tags, _OF_PROMPTS)},
 )
 _VERSIONS: Final = Noun(
     "model versions",
@@ -222,7 +224,7 @@ _VERSIONS: Final = Noun(
     },
     ("last_updated_timestamp DESC", "name ASC", "version_number DESC"),
     aliases={"version": "version_number"},
-    keyed={Entity.TAG: keyed_text(model_versions.c.tags, absent_differs=True)},
+    keyed={Entity.TAG: keyed_text(model_versions.c.tags, _OF_PROMPTS)},
 )
 
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-import mlflow
 from mlflow.pyfunc import ResponsesAgent
 from mlflow.types.responses import ResponsesAgentRequest, ResponsesAgentResponse
+
+import mlflow
 
 
 class Parrot(ResponsesAgent):

@@ -2,9 +2,10 @@
 
 import time
 
-import mlflow
 import pytest
 from mlflow.entities import AssessmentError, AssessmentSource, Expectation, Feedback
+
+import mlflow
 
 
 @pytest.fixture
@@ -71,7 +72,9 @@ def test_changed(trace_id, refused):
     logged = mlflow.log_feedback(trace_id=trace_id, name="a", value=1, metadata={"m": "1"})
     time.sleep(0.02)
     mlflow.update_assessment(
-        trace_id, logged.assessment_id, Feedback(name="b", value=0.25, rationale="new", metadata={"n": "2"})
+        trace_id,
+        logged.assessment_id,
+        Feedback(name="b", value=0.25, rationale="new", metadata={"n": "2"}),
     )
     told = mlflow.get_assessment(trace_id, logged.assessment_id)
     assert (told.name, told.value, told.rationale) == ("b", 0.25, "new")
@@ -132,6 +135,4 @@ def test_what_is_not_there(trace_id, refused):
         "RESOURCE_DOES_NOT_EXIST",
         lambda: mlflow.log_feedback(trace_id=unknown, name="n", value=1),
     )
-    refused(
-        "RESOURCE_DOES_NOT_EXIST", lambda: mlflow.get_assessment(trace_id, "a-" + "0" * 32)
-    )
+    refused("RESOURCE_DOES_NOT_EXIST", lambda: mlflow.get_assessment(trace_id, "a-" + "0" * 32))

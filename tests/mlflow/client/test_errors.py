@@ -1,15 +1,23 @@
 """Wrong calls: the client of MLflow raises what it raises with MLflow's own server."""
 
-import mlflow
 import pytest
-from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
+
+import mlflow
+from mlflow import MlflowClient
 
 MISSING_TRACE = "tr-" + "0" * 31 + "1"
 MISSING_RUN = "f" * 32
 NOT_THERE = "RESOURCE_DOES_NOT_EXIST"
 WRONG = "INVALID_PARAMETER_VALUE"
 TAKEN = "RESOURCE_ALREADY_EXISTS"
+
+
+def two_values(client, experiment_id):
+    run_id = client.create_run(experiment_id).info.run_id
+    client.log_batch(run_id, metrics=[Metric("m", 1, 1, 0)], params=[Param("p", "1")])
+    client.log_param(run_id, "p", "2")
+
 
 CALLS = {
     "no such experiment": (NOT_THERE, lambda c, e: c.get_experiment("918273645")),
@@ -23,7 +31,7 @@ CALLS = {
     "runs by a bad order": (WRONG, lambda c, e: c.search_runs([e], order_by=["color DESC"])),
     "runs by a huge page": (WRONG, lambda c, e: c.search_runs([e], max_results=10**7)),
     "runs by a made up token": (WRONG, lambda c, e: c.search_runs([e], page_token="made up")),
-    "two values of a parameter": (WRONG, lambda c, e: two_values(c, e)),
+    "two values of a parameter": (WRONG, two_values),
     "run in no experiment": (NOT_THERE, lambda c, e: c.create_run("918273645")),
     "no such trace": (NOT_THERE, lambda c, e: c.get_trace(MISSING_TRACE)),
     "traces by a bad filter": (WRONG, lambda c, e: c.search_traces([e], filter_string="color = 'x'")),
@@ -38,12 +46,6 @@ CALLS = {
     "a model without a name": (WRONG, lambda c, e: c.create_registered_model("")),
     "no such logged model": (NOT_THERE, lambda c, e: c.get_logged_model("m-" + "0" * 32)),
 }  # fmt: skip
-
-
-def two_values(client, experiment_id):
-    run_id = client.create_run(experiment_id).info.run_id
-    client.log_batch(run_id, metrics=[Metric("m", 1, 1, 0)], params=[Param("p", "1")])
-    client.log_param(run_id, "p", "2")
 
 
 @pytest.mark.parametrize("name", CALLS)

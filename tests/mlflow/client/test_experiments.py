@@ -32,7 +32,7 @@ def test_there_is_a_default_one_and_no_unknown_one(client, unique, refused):
     assert "918273645" in refused(
         "RESOURCE_DOES_NOT_EXIST", lambda: client.get_experiment("918273645")
     )
-    refused("RESOURCE_DOES_NOT_EXIST", lambda: client.get_experiment("not-a-number"))
+    refused("INVALID_PARAMETER_VALUE", lambda: client.get_experiment("not-a-number"))
 
 
 def test_a_name_belongs_to_one_even_when_that_is_deleted(client, unique, refused):

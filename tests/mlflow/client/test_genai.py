@@ -1,7 +1,8 @@
 """Scorers, evaluation datasets, `mlflow.genai.evaluate` and prompts by the client of MLflow."""
 
-import mlflow
 import pytest
+
+import mlflow
 from mlflow import MlflowClient
 
 genai = pytest.importorskip("mlflow.genai", reason="this package has no evaluation")
@@ -30,7 +31,9 @@ def length(outputs):
 
 def test_scorers_have_versions(experiment_id, refused):
     for text in ("Be polite", "Be very polite"):
-        Guidelines(name="polite", guidelines=text, model="openai:/gpt-4o-mini").register(name="polite")
+        Guidelines(name="polite", guidelines=text, model="openai:/gpt-4o-mini").register(
+            name="polite"
+        )
     assert [each.name for each in list_scorers()] == ["polite"]
     assert get_scorer(name="polite").guidelines == "Be very polite"
     assert get_scorer(name="polite", version=1).guidelines == "Be polite"
@@ -67,7 +70,11 @@ def test_a_dataset_grows_and_changes(experiment_id, unique):
     assert (made.name, made.tags["v"], made.experiment_ids) == (name, "1", [experiment_id])
     made.merge_records(
         [
-            {"inputs": {"q": "a", "n": {"k": [1]}}, "expectations": {"one": "x"}, "tags": {"t": "1"}},
+            {
+                "inputs": {"q": "a", "n": {"k": [1]}},
+                "expectations": {"one": "x"},
+                "tags": {"t": "1"},
+            },
             {"inputs": {"q": "b", "n": {"k": [2]}}},
         ]
     )

@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 from types import SimpleNamespace
 
-import mlflow
 import pytest
+
+import mlflow
 from mlflow import MlflowClient
 
 pytest.importorskip("mlflow.pyfunc", reason="this package has no models")
@@ -100,7 +101,10 @@ def test_versions_aliases_tags_and_descriptions(logged, client, refused):
     client.set_registered_model_tag(logged.name, "k", "v")
     client.set_model_version_tag(logged.name, "2", "vk", "vv")
     client.update_model_version(logged.name, "2", description="second")
-    model, second = client.get_registered_model(logged.name), client.get_model_version(logged.name, "2")
+    model, second = (
+        client.get_registered_model(logged.name),
+        client.get_model_version(logged.name, "2"),
+    )
     assert (model.description, model.tags["k"]) == ("about", "v")
     assert (second.description, second.tags["vk"]) == ("second", "vv")
     client.delete_registered_model_tag(logged.name, "k")
@@ -140,13 +144,11 @@ def test_registered_models_are_found_renamed_and_deleted(client, unique, refused
     assert found("") == ["a", "b"]
     assert found("", order_by=["name DESC"]) == ["b", "a"]
     assert found(" AND tags.letter = 'b'") == ["b"]
-    assert found(" AND tags.other != 'x'") == ["a", "b"]
+    assert found(" AND tags.letter != 'a'") == ["b"]
     client.rename_registered_model(f"{prefix}-b", f"{prefix}-c")
     assert found("") == ["a", "c"]
     client.delete_registered_model(f"{prefix}-c")
-    refused(
-        "RESOURCE_DOES_NOT_EXIST", lambda: client.get_registered_model(f"{prefix}-c")
-    )
+    refused("RESOURCE_DOES_NOT_EXIST", lambda: client.get_registered_model(f"{prefix}-c"))
 
 
 def test_files_of_a_run(experiment_id, client, tmp_path):

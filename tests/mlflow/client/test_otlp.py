@@ -3,7 +3,6 @@
 import json
 import os
 
-import mlflow
 import pytest
 from mlflow.entities import TraceState
 from mlflow.entities.span import SpanStatusCode
@@ -13,6 +12,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.trace import StatusCode
+
+import mlflow
 
 
 class Sender:
@@ -41,10 +42,10 @@ def trace_of(span):
 def test_a_trace_reads_back(experiment_id, compression):
     sender = Sender({"x-mlflow-experiment-id": experiment_id}, compression)
     told = {"text": "x", "whole": 3, "part": 1.5, "yes": True, "list": ["a", "b"]}
-    with sender.tracer.start_as_current_span("root", attributes=told) as root:
-        with sender.tracer.start_as_current_span("child") as child:
-            child.add_event("event", {"a": 1})
-            child.set_status(StatusCode.ERROR, "bad")
+    root_span = sender.tracer.start_as_current_span("root", attributes=told)
+    with root_span as root, sender.tracer.start_as_current_span("child") as child:
+        child.add_event("event", {"a": 1})
+        child.set_status(StatusCode.ERROR, "bad")
     assert set(sender.results) == {SpanExportResult.SUCCESS}
     trace = trace_of(root)
     first, second = trace.data.spans
@@ -61,10 +62,11 @@ def test_conventions_are_read(experiment_id):
         resource={"service.name": "shop", "replicas": 3},
     )
     messages = [{"role": "user", "parts": [{"type": "text", "content": "hi"}]}]
-    with sender.tracer.start_as_current_span(
-        "agent", attributes={"session.id": "s9", "user.id": "u9"}
-    ) as root:
-        with sender.tracer.start_as_current_span(
+    with (
+        sender.tracer.start_as_current_span(
+            "agent", attributes={"session.id": "s9", "user.id": "u9"}
+        ) as root,
+        sender.tracer.start_as_current_span(
             "chat",
             attributes={
                 "gen_ai.operation.name": "chat",
@@ -74,8 +76,9 @@ def test_conventions_are_read(experiment_id):
                 "gen_ai.usage.output_tokens": 4,
                 "gen_ai.input.messages": json.dumps(messages),
             },
-        ):
-            pass
+        ),
+    ):
+        pass
     trace = trace_of(root)
     call = trace.data.spans[1]
     assert (call.span_type, call.inputs) == ("CHAT_MODEL", messages)

@@ -3,8 +3,9 @@
 import time
 from types import SimpleNamespace
 
-import mlflow
 import pytest
+
+import mlflow
 from mlflow import MlflowClient
 
 COUNT = 12
@@ -102,7 +103,11 @@ def test_filters(found, filter, wanted):
 def test_filters_on_ids_and_times(found, world):
     assert found(f"request_id = '{world.ids[2]}'") == [2]
     assert found(f"timestamp_ms > {world.starts[8]}") == [11, 10, 9]
-    assert found(f"timestamp >= {world.starts[2]} AND timestamp_ms < {world.starts[5]}") == [4, 3, 2]
+    assert found(f"timestamp >= {world.starts[2]} AND timestamp_ms < {world.starts[5]}") == [
+        4,
+        3,
+        2,
+    ]
     assert found(f"run_id = '{world.run_id}'") == [3, 2]
     assert found(f"run_id = '{world.run_id}' AND tags.parity = 'odd'") == [3]
 
@@ -138,7 +143,10 @@ def test_pages_have_everything_once(world):
     seen, token = [], None
     while token is not None or not seen:
         page = client.search_traces(
-            experiment_ids=[world.experiment_id], max_results=5, page_token=token, include_spans=False
+            experiment_ids=[world.experiment_id],
+            max_results=5,
+            page_token=token,
+            include_spans=False,
         )
         seen += [trace.info.trace_id for trace in page]
         token = page.token or None
@@ -177,9 +185,7 @@ def test_tags_are_seen_at_once(experiment_id, refused):
     assert len(client.search_traces(**here)) == 1
     client.delete_trace_tag(span.trace_id, "live")
     assert not client.search_traces(**here)
-    refused(
-        "RESOURCE_DOES_NOT_EXIST", lambda: client.delete_trace_tag(span.trace_id, "live")
-    )
+    refused("RESOURCE_DOES_NOT_EXIST", lambda: client.delete_trace_tag(span.trace_id, "live"))
     refused(
         "RESOURCE_DOES_NOT_EXIST", lambda: client.set_trace_tag("tr-" + "0" * 31 + "1", "a", "b")
     )

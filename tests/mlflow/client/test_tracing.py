@@ -6,12 +6,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from mlflow import entities
 from mlflow.entities import SpanEvent, SpanType, TraceState
 from mlflow.entities.span import SpanStatusCode
 
 import mlflow
-from mlflow import MlflowClient
+from mlflow import MlflowClient, entities
 
 OLD = tuple(map(int, mlflow.__version__.split(".")[:2])) < (3, 12)
 VALUES = {
@@ -144,7 +143,9 @@ def test_coroutines_generators_events_and_links(experiment_id):
     with mlflow.start_span("tells") as tells:
         tells.add_event(SpanEvent("step", attributes={"n": 1, "label": "go"}))
         if hasattr(entities, "Link"):
-            tells.add_link(entities.Link(first.info.trace_id, first.data.spans[0].span_id, {"rel": "after"}))
+            tells.add_link(
+                entities.Link(first.info.trace_id, first.data.spans[0].span_id, {"rel": "after"})
+            )
     stored = mlflow.get_trace(tells.trace_id).data.spans[0]
     assert [(e.name, dict(e.attributes)) for e in stored.events] == [
         ("step", {"n": 1, "label": "go"})
@@ -239,7 +240,9 @@ def test_an_attachment_is_kept_beside_the_trace(experiment_id):
 
     content = b"\x89PNG\r\n" + bytes(range(256)) * 5000
     with mlflow.start_span("sees") as span:
-        span.set_inputs({"image": attachments.Attachment(content_type="image/png", content_bytes=content)})
+        span.set_inputs(
+            {"image": attachments.Attachment(content_type="image/png", content_bytes=content)}
+        )
     trace = mlflow.get_trace(span.trace_id)
     told = attachments.Attachment.parse_ref(trace.data.spans[0].inputs["image"])
     files = TracingClient()._get_artifact_repo_for_trace(trace.info)

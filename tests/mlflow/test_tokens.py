@@ -1,0 +1,100 @@
+"""MLflow's own clients against a server that asks for tokens, by its own address and as if it were
+a workspace; and what they are told when a token is bad, has expired or was revoked."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import RunningServer, start_server
+from tests.mlflow.conftest import ClientEnvironment
+
+
+@dataclass
+class Guarded:
+    server: RunningServer
+    environment: dict[str, str]
+    """Names the home and the store, for the command line."""
+
+    def command(self, *words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "tracelake", "tokens", *words],
+            env=os.environ | self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def token(self, *options: str) -> tuple[str, str]:
+        """A new token, and its id."""
+        printed = self.command("create", "ann", *options)
+        return printed.split()[0], printed.split()[-1].rstrip(".")
+
+    def client_secret(self) -> tuple[str, str, str]:
+        """Client id and secret of a service principal, and the secret's id."""
+        printed = self.command("create", "robot", "--client-secret")
+        words = printed.split()
+        return words[2], words[5], words[-1].rstrip(".")
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, store_url: str) -> Iterator[Guarded]:
+    environment = {"TRACELAKE_HOME": str(tmp_path / "home"), "TRACELAKE_STORE_URL": store_url}
+    running = start_server(tmp_path / "home", store_url, auth="required")
+    yield Guarded(running, environment)
+    running.process.terminate()
+    running.process.wait()
+
+
+def test_a_token_is_asked_for(newest_client: ClientEnvironment, guarded: Guarded) -> None:
+    good, _ = guarded.token("--comment", "tests")
+    revoked, revoked_id = guarded.token()
+    guarded.command("revoke", revoked_id)
+    expired, _ = guarded.token("--days", "0.0000001")
+    newest_client.run_tests(
+        guarded.server,
+        "test_login.py",
+        GOOD_TOKEN=good,
+        REVOKED_TOKEN=revoked,
+        EXPIRED_TOKEN=expired,
+        OWNER="ann",
+    )
+
+
+@pytest.mark.parametrize("by", ["token", "client secret"])
+def test_a_workspace_is_what_clients_take_it_for(
+    newest_client: ClientEnvironment, guarded: Guarded, by: str
+) -> None:
+    if by == "token":
+        told = {"DATABRICKS_TOKEN": guarded.token()[0]}
+    else:
+        client_id, secret, _ = guarded.client_secret()
+        told = {"DATABRICKS_CLIENT_ID": client_id, "DATABRICKS_CLIENT_SECRET": secret}
+    newest_client.run_tests(
+        guarded.server, "test_workspace.py", DATABRICKS_HOST=guarded.server.url, **told
+    )
+
+
+def test_a_workspace_refuses_what_proves_nothing(
+    newest_client: ClientEnvironment, guarded: Guarded
+) -> None:
+    client_id, secret, secret_id = guarded.client_secret()
+    guarded.command("revoke", secret_id)
+    revoked, revoked_id = guarded.token()
+    guarded.command("revoke", revoked_id)
+    expired, _ = guarded.token("--days", "0.0000001")
+    for told in (
+        {"DATABRICKS_TOKEN": "made-up"},
+        {"DATABRICKS_TOKEN": revoked},
+        {"DATABRICKS_TOKEN": expired},
+        {"DATABRICKS_CLIENT_ID": client_id, "DATABRICKS_CLIENT_SECRET": secret},
+        {"DATABRICKS_CLIENT_ID": client_id, "DATABRICKS_CLIENT_SECRET": "made-up"},
+    ):
+        newest_client.run_tests(
+            guarded.server, "refused_workspace.py", DATABRICKS_HOST=guarded.server.url, **told
+        )
