@@ -16,6 +16,7 @@ CLIENTS = {
     "tracing": "mlflow-tracing==3.17.2",
 }
 """The newest of each package, and the oldest that is supported: six minor versions before."""
+PROGRAMS = Path(__file__).parent / "client"
 _TOOLS = ("pytest", "openai", "opentelemetry-exporter-otlp-proto-http")
 
 
@@ -38,14 +39,13 @@ class ClientEnvironment:
 
     def run_tests(self, server: RunningServer, *names: str, **environment: str) -> None:
         """Run the tests of the client in its environment; their output where one fails."""
-        folder = Path(__file__).parent / "client"
         done = subprocess.run(
             [
                 self.python,
                 *("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull),
                 *("--rootdir", ".", "--confcutdir", ".", *names),
             ],
-            cwd=folder,
+            cwd=PROGRAMS,
             env=os.environ
             | {"TRACKING_URI": server.url, "PYTHONDONTWRITEBYTECODE": "1"}
             | environment,
@@ -54,6 +54,13 @@ class ClientEnvironment:
             check=False,
         )
         assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+
+    def run_program(self, name: str, *words: str) -> str:
+        """What a program prints in this environment, however it ends."""
+        command = [self.python, "-W", "ignore", PROGRAMS / name, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.stdout, done.stderr[-3000:]
+        return done.stdout
 
 
 class ClientEnvironments:
@@ -79,8 +86,8 @@ def client(request: pytest.FixtureRequest, clients: ClientEnvironments) -> Clien
     return clients.get(request.param)
 
 
-@pytest.fixture
-def newest_client(clients: ClientEnvironments) -> ClientEnvironment:
+@pytest.fixture(scope="session")
+def newest_environment(clients: ClientEnvironments) -> ClientEnvironment:
     return clients.get("newest")
 
 

@@ -51,12 +51,12 @@ def guarded(tmp_path: Path, store_url: str) -> Iterator[Guarded]:
     running.process.wait()
 
 
-def test_a_token_is_asked_for(newest_client: ClientEnvironment, guarded: Guarded) -> None:
+def test_a_token_is_asked_for(newest_environment: ClientEnvironment, guarded: Guarded) -> None:
     good, _ = guarded.token("--comment", "tests")
     revoked, revoked_id = guarded.token()
     guarded.command("revoke", revoked_id)
     expired, _ = guarded.token("--days", "0.0000001")
-    newest_client.run_tests(
+    newest_environment.run_tests(
         guarded.server,
         "test_login.py",
         GOOD_TOKEN=good,
@@ -68,20 +68,20 @@ def test_a_token_is_asked_for(newest_client: ClientEnvironment, guarded: Guarded
 
 @pytest.mark.parametrize("by", ["token", "client secret"])
 def test_a_workspace_is_what_clients_take_it_for(
-    newest_client: ClientEnvironment, guarded: Guarded, by: str
+    newest_environment: ClientEnvironment, guarded: Guarded, by: str
 ) -> None:
     if by == "token":
         told = {"DATABRICKS_TOKEN": guarded.token()[0]}
     else:
         client_id, secret, _ = guarded.client_secret()
         told = {"DATABRICKS_CLIENT_ID": client_id, "DATABRICKS_CLIENT_SECRET": secret}
-    newest_client.run_tests(
+    newest_environment.run_tests(
         guarded.server, "test_workspace.py", DATABRICKS_HOST=guarded.server.url, **told
     )
 
 
 def test_a_workspace_refuses_what_proves_nothing(
-    newest_client: ClientEnvironment, guarded: Guarded
+    newest_environment: ClientEnvironment, guarded: Guarded
 ) -> None:
     client_id, secret, secret_id = guarded.client_secret()
     guarded.command("revoke", secret_id)
@@ -95,6 +95,6 @@ def test_a_workspace_refuses_what_proves_nothing(
         {"DATABRICKS_CLIENT_ID": client_id, "DATABRICKS_CLIENT_SECRET": secret},
         {"DATABRICKS_CLIENT_ID": client_id, "DATABRICKS_CLIENT_SECRET": "made-up"},
     ):
-        newest_client.run_tests(
+        newest_environment.run_tests(
             guarded.server, "refused_workspace.py", DATABRICKS_HOST=guarded.server.url, **told
         )
