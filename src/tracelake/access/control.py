@@ -28,12 +28,12 @@ class AccessControl:
 
     def __init__(self, principals: Principals, *, is_required: bool) -> None:
         self._principals = principals
-        self._is_required = is_required
+        self.is_required = is_required
         self._known: dict[str, tuple[float, Credential | None]] = {}
 
     async def principal_of(self, headers: Mapping[str, str]) -> Principal:
         """By headers in lower case. Raises Unauthenticated."""
-        if not self._is_required:
+        if not self.is_required:
             return LOCAL_USER
         name, secret = _told(headers.get("authorization", ""))
         credential = await self._find(secret)
@@ -56,7 +56,7 @@ class AccessControl:
 
         Where no token is asked for, any will do.
         """
-        if not self._is_required:
+        if not self.is_required:
             return "not-asked-for"
         credential = self._principals.find(secret)
         if (

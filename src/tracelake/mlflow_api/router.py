@@ -9,6 +9,7 @@ from tracelake.mlflow_api.artifacts import Files, add_artifacts
 from tracelake.mlflow_api.assessments import add_assessments
 from tracelake.mlflow_api.datasets import add_datasets
 from tracelake.mlflow_api.experiments import add_experiments
+from tracelake.mlflow_api.legacy_traces import add_legacy_traces
 from tracelake.mlflow_api.logged_models import add_logged_models
 from tracelake.mlflow_api.metrics import add_metrics
 from tracelake.mlflow_api.registry import add_registry
@@ -47,6 +48,7 @@ def router(store: Store, services: Services) -> APIRouter:
     add_runs(nouns, store.runs, store.artifacts)
     add_workspace(nouns, signer, searcher)
     add_traces(nouns, store, searcher)
+    add_legacy_traces(nouns, store.traces, store.client_infos, searcher)
     add_assessments(nouns, store.assessments)
     add_metrics(nouns, store.analytics, store.facets)
     add_logged_models(nouns, store.logged_models, store.artifacts)

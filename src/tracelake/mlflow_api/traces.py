@@ -1,7 +1,8 @@
 """Traces, version 3 of the protocol, and what is done to them: `2.0|3.0/mlflow/traces/…`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
@@ -20,7 +21,14 @@ from tracelake.model.filters.fields import TRACES
 from tracelake.model.filters.parse import parse_conjunction
 from tracelake.model.jsonvalue import as_object
 from tracelake.model.permissions import Permission, requires
-from tracelake.store.api import Assessments, ClientInfo, ClientInfos, TraceEditor, TraceReader
+from tracelake.store.api import (
+    Assessments,
+    ClientInfo,
+    ClientInfos,
+    TraceEditor,
+    TracePage,
+    TraceReader,
+)
 from tracelake.store.open import Store
 from tracelake.store.operations import TraceDeletion, TraceScope
 from tracelake.web.answer import JsonAnswer
@@ -72,25 +80,50 @@ class InfoMessage(Message):
     assessments: list[AssessmentMessage] = []
 
     def to_info(self) -> ClientInfo:
-        tags = {key: value for key, value in self.tags.items() if key not in _KEPT_BY_SERVER}
-        metadata = self.trace_metadata | {_FINALISED: "true"}
         duration = self.execution_duration
-        return ClientInfo(
+        info = client_info(
             self.trace_id,
             self.trace_location.experiment_id,
             parse_time(self.request_time) if self.request_time else time.time_ns(),
-            parse_duration(duration) if duration else None,
-            _STATES.get(self.state or ""),
-            tags.pop(_NAME, None),
-            self.request_preview,
-            self.response_preview,
-            self.client_request_id,
-            metadata.pop(_SESSION, None),
-            metadata.pop(_USER, None),
-            tags,
-            metadata,
-            [assessment.to_new() for assessment in self.assessments],
+            self.tags,
+            self.trace_metadata | {_FINALISED: "true"},
+            duration_ns=parse_duration(duration) if duration else None,
+            state=_STATES.get(self.state or ""),
         )
+        return replace(
+            info,
+            request_preview=self.request_preview,
+            response_preview=self.response_preview,
+            client_request_id=self.client_request_id,
+            assessments=[assessment.to_new() for assessment in self.assessments],
+        )
+
+
+def client_info(
+    trace_id: str,
+    experiment_id: str,
+    request_time_ns: int,
+    tags: Mapping[str, str],
+    metadata: Mapping[str, str],
+    *,
+    duration_ns: int | None = None,
+    state: TraceState | None = None,
+) -> ClientInfo:
+    """With what tags and metadata say of the trace where it belongs."""
+    kept = {key: value for key, value in tags.items() if key not in _KEPT_BY_SERVER}
+    told = dict(metadata)
+    return ClientInfo(
+        trace_id,
+        experiment_id,
+        request_time_ns,
+        duration_ns,
+        state,
+        name=kept.pop(_NAME, None),
+        session_id=told.pop(_SESSION, None),
+        user=told.pop(_USER, None),
+        tags=kept,
+        metadata=told,
+    )
 
 
 class OnlyInfo(Message):
@@ -170,18 +203,22 @@ class TraceSearcher:
 
     def search(self, request: Request, asked: Search) -> tuple[list[dict[str, Any]], str | None]:
         """A page of infos, and the token of the next. Raises InvalidFilter, InvalidInput."""
+        page = self.find(asked)
+        return self.messages(request, page.traces), page.next_page_token
+
+    def find(self, asked: Search) -> TracePage:
+        """Raises InvalidFilter, InvalidInput."""
         if not asked.experiments:
             raise InvalidInput("locations: name at least one experiment")
         # Clients of MLflow know comparisons joined by AND; what is more is a mistake to them.
         parse_conjunction(asked.filter, TRACES)
-        page = self._traces.find_traces(
+        return self._traces.find_traces(
             experiment_ids=asked.experiments,
             filter=asked.filter or "",
             order_by=_order(asked.order_by),
             max_results=asked.max_results,
             page_token=asked.page_token or None,
         )
-        return self.messages(request, page.traces), page.next_page_token
 
     def folder_of(self, trace_id: str) -> str:
         """Where the files of a trace are. Raises NotFound."""

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from starlette.types import Receive, Scope, Send
 
 from tracelake.access.control import ACCESS_S, AccessControl
+from tracelake.access.own import OwnToken
 from tracelake.agents import routes as agents
 from tracelake.agents.service import AgentService
 from tracelake.ingest.accept import Ingest, LocalIngest
@@ -62,8 +63,13 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
     otlp = OtlpTraces(intake, answer_error)
     grpc = OtlpGrpc(intake, settings.host, settings.otlp_grpc_port)
 
+    own = OwnToken(store.principals, str(settings.home), is_required=access.is_required)
     deployed = AgentService(
-        store.agents, store.experiments, settings.home, lambda: settings.base_url
+        store.agents,
+        store.experiments,
+        settings.home,
+        lambda: settings.base_url,
+        tracking_token=own.get,
     )
 
     tail = LiveTail(store.live)
@@ -92,6 +98,7 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
             index_job.start()
             running.push_async_callback(index_job.stop)
             running.push_async_callback(tail.stop)
+            running.callback(own.revoke)
             await deployed.start()
             running.push_async_callback(deployed.stop)
             if settings.otlp_grpc_port:
@@ -128,10 +135,14 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
         )
     )
     app.include_router(health.router(registry, store.experiments))
+    _add_ui(app)
+    return FrontDoor(otlp, app, deployed, tail)
+
+
+def _add_ui(app: FastAPI) -> None:
     if (UI_FOLDER / "assets").is_dir():
         app.mount("/assets", ui.Assets(directory=UI_FOLDER / "assets"))
     app.include_router(ui.router(UI_FOLDER))
-    return FrontDoor(otlp, app, deployed, tail)
 
 
 class FrontDoor:
