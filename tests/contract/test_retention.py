@@ -114,6 +114,7 @@ def upkeep(store: Store, policy: RetentionPolicy, registry: CollectorRegistry) -
         policy,
         None,
         registry,
+        store.artifacts.sweep,
         every_s=0.1,
     )
 

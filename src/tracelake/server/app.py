@@ -87,6 +87,7 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
         RetentionPolicy(settings.retention_days or None, settings.retention_traces or None),
         (lambda: lake.synced_seq(lake_place)) if settings.lake_sync_seconds > 0 else None,
         registry,
+        store.artifacts.sweep,
     )
 
     @asynccontextmanager

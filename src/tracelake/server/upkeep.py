@@ -29,7 +29,8 @@ class Upkeep:
     """A pass every few minutes, in one of the processes that share a store.
 
     `synced_seq` tells up to which change the lake has a copy; later ones are not deleted by
-    retention. None where nothing is copied. `start` and `stop` in the event loop.
+    retention. None where nothing is copied. `sweep` removes files that nobody can reach any more.
+    `start` and `stop` in the event loop.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Upkeep:
         policy: RetentionPolicy,
         synced_seq: Callable[[], int] | None,
         registry: CollectorRegistry,
+        sweep: Callable[[], int],
         *,
         every_s: float = _EVERY_S,
     ) -> None:
@@ -48,6 +50,7 @@ class Upkeep:
         self._lease = _Lease(leases)
         self._policy = policy
         self._synced_seq = synced_seq
+        self._sweep = sweep
         self._every_s = every_s
         self._stopping = threading.Event()
         self._task: asyncio.Task[None] | None = None
@@ -100,6 +103,7 @@ class Upkeep:
             )
             self._deleted.labels(reason="age").inc(retired.by_age)
             self._deleted.labels(reason="count").inc(retired.by_count)
+            self._sweep()
             given_bytes = self._deletion.give_back(self._may_go_on)
             self._given_bytes.inc(given_bytes)
         finally:

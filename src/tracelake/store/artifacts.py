@@ -5,6 +5,7 @@ them. A file is pieces of a megabyte, each written in a turn of its own; it appe
 place of one with the same path, whole, when its last piece is there.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -30,7 +31,7 @@ from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.model.text import is_storable
 from tracelake.store.database import Database, next_numbers, now_ms
 from tracelake.store.rows import AnyRow
-from tracelake.store.schema import Key, metadata
+from tracelake.store.schema import Key, metadata, traces
 
 artifact_files = Table(
     "artifact_files",
@@ -55,6 +56,8 @@ COUNTER: Final = "artifact_file"
 PIECE_BYTES: Final = 1024 * 1024
 _PATH_CHARS: Final = 2000
 _ABANDONED_MS: Final = 24 * 3600 * 1000
+_LOOK_UP: Final = 500
+_OF_TRACE: Final = re.compile(r"\d+/traces/tr-([0-9a-f]{32})/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,8 @@ class Artifacts(Protocol):
         ...
 
     def sweep(self) -> int:
-        """Remove what was never finished, a day later; the number of pieces."""
+        """Remove what was never finished, a day later, and files of traces that are gone; how
+        many pieces."""
         ...
 
 
@@ -198,8 +202,14 @@ class SqlArtifacts:
         old = pieces.file_id.not_in(kept)
         query = select(pieces.file_id).where(old).group_by(pieces.file_id)
         query = query.having(func.max(pieces.written_ms) < now_ms() - _ABANDONED_MS)
+        with self._database.read() as connection:
+            abandoned = list(connection.scalars(query))
+            orphans = _of_gone_traces(connection)
+        if not abandoned and not orphans:
+            return 0
         with self._database.write() as connection:
-            return _forget(connection, list(connection.scalars(query)))
+            connection.execute(delete(artifact_files).where(artifact_files.c.file_id.in_(orphans)))
+            return _forget(connection, [*abandoned, *orphans])
 
 
 class SqlUpload:
@@ -261,6 +271,33 @@ class SqlUpload:
         )
         self._count += 1
         self._size_bytes += len(piece)
+
+
+def _of_gone_traces(connection: Connection) -> list[int]:
+    """Files of traces that were deleted; not of those whose spans may still be on their way."""
+    query = (
+        select(artifact_files)
+        .where(
+            artifact_files.c.path.like("%/traces/tr-%"),
+            artifact_files.c.modified_ms < now_ms() - _ABANDONED_MS,
+        )
+        .order_by(artifact_files.c.path)
+        .limit(_LOOK_UP)
+    )
+    gone: list[int] = []
+    rows = connection.execute(query).all()
+    while rows:
+        files: dict[bytes, list[int]] = {}
+        for row in rows:
+            match = _OF_TRACE.match(row.path)
+            if match is not None:
+                files.setdefault(bytes.fromhex(match[1]), []).append(row.file_id)
+        there = select(traces.c.trace_id).where(traces.c.trace_id.in_(list(files)))
+        for trace_id in connection.scalars(there):
+            del files[bytes(trace_id)]
+        gone += [file_id for of_trace in files.values() for file_id in of_trace]
+        rows = connection.execute(query.where(artifact_files.c.path > rows[-1].path)).all()
+    return gone
 
 
 def _named(path: str) -> str:
