@@ -9,10 +9,12 @@ from tracelake.mlflow_api.artifacts import Files, add_artifacts
 from tracelake.mlflow_api.assessments import add_assessments
 from tracelake.mlflow_api.datasets import add_datasets
 from tracelake.mlflow_api.experiments import add_experiments
+from tracelake.mlflow_api.issues import add_issues
 from tracelake.mlflow_api.legacy_traces import add_legacy_traces
 from tracelake.mlflow_api.logged_models import add_logged_models
 from tracelake.mlflow_api.metrics import add_metrics
 from tracelake.mlflow_api.registry import add_registry
+from tracelake.mlflow_api.reviews import add_reviews
 from tracelake.mlflow_api.route import StreamRoute, mlflow_route
 from tracelake.mlflow_api.runs import add_runs
 from tracelake.mlflow_api.scorers import add_scorers
@@ -59,6 +61,8 @@ def router(store: Store, services: Services) -> APIRouter:
     )
     add_scorers(nouns, store.scorers)
     add_datasets(nouns, store.evaluation_datasets)
+    add_issues(nouns, store.issues)
+    add_reviews(nouns, store.reviews)
     streams = APIRouter(route_class=StreamRoute, include_in_schema=False)
     files = Files(store.artifacts, TraceFiles(store.traces, services.store_spans))
     add_artifacts(streams, files)

@@ -33,6 +33,7 @@ from tracelake.store.facets import SqlFacets
 from tracelake.store.finder import TraceFinder
 from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.indexer import Indexer
+from tracelake.store.issues import Issues, SqlIssues
 from tracelake.store.keys import SharedKeys, SqlSharedKeys
 from tracelake.store.leases import SqlLeases
 from tracelake.store.live import SqlLive
@@ -44,6 +45,7 @@ from tracelake.store.reader import SqlTraceReader
 from tracelake.store.registered_models import RegisteredModels, SqlRegisteredModels
 from tracelake.store.registry import AgentRegistry, SqlAgentRegistry
 from tracelake.store.retention import SqlRetention
+from tracelake.store.reviews import Reviews, SqlReviews
 from tracelake.store.runs import Runs, SqlRuns
 from tracelake.store.scorers import Scorers, SqlScorers
 from tracelake.store.writer import SqlSpanWriter
@@ -61,6 +63,8 @@ class Store:
     database: Database
     experiments: Experiments
     runs: Runs
+    issues: Issues
+    reviews: Reviews
     logged_models: LoggedModels
     registered_models: RegisteredModels
     artifacts: Artifacts
@@ -119,6 +123,8 @@ def open_store(url: str) -> Store:
         database=database,
         experiments=SqlExperiments(database),
         runs=SqlRuns(database),
+        issues=SqlIssues(database),
+        reviews=SqlReviews(database),
         logged_models=SqlLoggedModels(database),
         registered_models=SqlRegisteredModels(database),
         artifacts=SqlArtifacts(database),

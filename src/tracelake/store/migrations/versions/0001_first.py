@@ -39,6 +39,7 @@ def upgrade() -> None:
     _create_evaluation()
     _create_artifacts()
     _create_principals()
+    _create_reviews()
 
 
 def _create_traces() -> None:
@@ -545,4 +546,82 @@ def _create_principals() -> None:
         "shared_keys",
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("content", sa.LargeBinary, nullable=False),
+    )
+
+
+def _create_reviews() -> None:
+    op.create_table(
+        "issues",
+        sa.Column("issue_id", sa.Text, primary_key=True),
+        sa.Column(
+            "experiment_id",
+            Key,
+            sa.ForeignKey("experiments.experiment_id", name="fk_issues_experiment_id"),
+            nullable=False,
+        ),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("description", sa.Text, nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("severity", sa.Text),
+        sa.Column("root_causes", Json, nullable=False),
+        sa.Column("categories", Json, nullable=False),
+        sa.Column("source_run_id", sa.Text),
+        sa.Column("created_by", sa.Text),
+        sa.Column("creation_time_ms", sa.BigInteger, nullable=False),
+        sa.Column("last_update_time_ms", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "label_schemas",
+        sa.Column("schema_id", sa.Text, primary_key=True),
+        sa.Column(
+            "experiment_id",
+            Key,
+            sa.ForeignKey("experiments.experiment_id", name="fk_label_schemas_experiment_id"),
+            nullable=False,
+        ),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("type", sa.Text, nullable=False),
+        sa.Column("input", Json, nullable=False),
+        sa.Column("instruction", sa.Text),
+        sa.Column("enable_comment", sa.Boolean, nullable=False),
+        sa.Column("creation_time_ms", sa.BigInteger, nullable=False),
+        sa.Column("last_update_time_ms", sa.BigInteger, nullable=False),
+        sa.UniqueConstraint("experiment_id", "name", name="uq_label_schemas_name"),
+    )
+    op.create_table(
+        "review_queues",
+        sa.Column("queue_id", sa.Text, primary_key=True),
+        sa.Column(
+            "experiment_id",
+            Key,
+            sa.ForeignKey("experiments.experiment_id", name="fk_review_queues_experiment_id"),
+            nullable=False,
+        ),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("queue_type", sa.Text, nullable=False),
+        sa.Column("created_by", sa.Text),
+        sa.Column("users", Json, nullable=False),
+        sa.Column("schema_ids", Json, nullable=False),
+        sa.Column("creation_time_ms", sa.BigInteger, nullable=False),
+        sa.Column("last_update_time_ms", sa.BigInteger, nullable=False),
+        sa.UniqueConstraint("experiment_id", "name", name="uq_review_queues_name"),
+    )
+    op.create_table(
+        "review_items",
+        sa.Column(
+            "queue_id",
+            sa.Text,
+            sa.ForeignKey(
+                "review_queues.queue_id", name="fk_review_items_queue_id", ondelete="CASCADE"
+            ),
+            nullable=False,
+        ),
+        sa.Column("item_id", sa.Text, nullable=False),
+        sa.Column("item_type", sa.Text, nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("completed_by", sa.Text),
+        sa.Column("completed_time_ms", sa.BigInteger),
+        sa.Column("creation_time_ms", sa.BigInteger, nullable=False),
+        sa.Column("last_update_time_ms", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("queue_id", "item_id", name="pk_review_items"),
     )

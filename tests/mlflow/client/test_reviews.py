@@ -1,0 +1,101 @@
+"""Issues, label schemas and review queues, by the client of MLflow where it has them."""
+
+import os
+
+import pytest
+import requests
+from mlflow.tracking._tracking_service.utils import _get_store
+
+import mlflow
+
+BASE = os.environ["TRACKING_URI"] + "/api/3.0/mlflow"
+
+
+def call(method, path, expected=200, **told):
+    where = {"params": told} if method == "GET" else {"json": told}
+    answer = requests.request(method, f"{BASE}/{path}", timeout=10, **where)
+    assert answer.status_code == expected, answer.text
+    return answer.json()
+
+
+@pytest.fixture
+def trace_id(experiment_id):
+    with mlflow.start_span("reviewed") as span:
+        pass
+    return span.trace_id
+
+
+@pytest.mark.skipif(not hasattr(mlflow, "log_issue"), reason="this client knows no issues")
+def test_issues_are_told_of_traces(experiment_id, trace_id, refused):
+    store = _get_store()
+    made = store.create_issue(experiment_id=experiment_id, name="slow", description="takes long")
+    assert store.get_issue(made.issue_id).name == "slow"
+    mlflow.log_issue(trace_id=trace_id, issue_id=made.issue_id)
+    found = mlflow.search_traces(
+        experiment_ids=[experiment_id],
+        filter_string=f"issue.id = '{made.issue_id}'",
+        return_type="list",
+    )
+    assert [trace.info.trace_id for trace in found] == [trace_id]
+    changed = store.update_issue(made.issue_id, description="takes too long")
+    assert changed.description == "takes too long"
+    call("PATCH", f"issues/{made.issue_id}", status="resolved")
+    told = call("POST", "issues/search", experiment_id=experiment_id)["issues"]
+    assert [(each["status"], each["trace_count"]) for each in told] == [("resolved", 1)]
+    call("PATCH", f"issues/{made.issue_id}", 400, status="forgotten")
+    refused("RESOURCE_DOES_NOT_EXIST", lambda: store.get_issue("iss-" + "0" * 32))
+
+
+def test_label_schemas(experiment_id):
+    told = {
+        "experiment_id": experiment_id, "name": "polite", "type": "FEEDBACK",
+        "input": {"categorical": {"options": ["yes", "no"], "multi_select": False}},
+        "instruction": "Is it polite?", "enable_comment": True,
+    }  # fmt: skip
+    made = call("POST", "label-schemas/create", **told)["label_schema"]
+    assert {key: made[key] for key in told} == told
+    call("POST", "label-schemas/create", 400, **told)
+    call("POST", "label-schemas/create", 400, **told | {"name": "x", "input": {}})
+    by_name = call("GET", "label-schemas/get-by-name", experiment_id=experiment_id, name="polite")
+    assert by_name["label_schema"] == made
+    changed = call(
+        "PATCH", "label-schemas/update", schema_id=made["schema_id"], instruction="Was it?"
+    )["label_schema"]
+    assert (changed["instruction"], changed["enable_comment"]) == ("Was it?", True)
+    listed = call("GET", "label-schemas/list", experiment_id=experiment_id)["label_schemas"]
+    assert [each["schema_id"] for each in listed] == [made["schema_id"]]
+    call("DELETE", "label-schemas/delete", schema_id=made["schema_id"])
+    call("GET", "label-schemas/get", 404, schema_id=made["schema_id"])
+
+
+def test_review_queues(experiment_id, trace_id):
+    made = call(
+        "POST", "review-queues/create",
+        experiment_id=experiment_id, name="night", users=["ann"], created_by="bob",
+    )["review_queue"]  # fmt: skip
+    own = {"experiment_id": experiment_id, "user": "ann"}
+    first = call("POST", "review-queues/get-or-create-user", **own)["review_queue"]
+    again = call("POST", "review-queues/get-or-create-user", **own)["review_queue"]
+    assert first == again
+    assert (first["queue_type"], first["users"]) == ("USER", ["ann"])
+    queue = {"queue_id": made["queue_id"]}
+    call("POST", "review-queues/items/add", **queue, item_type="TRACE", item_ids=[trace_id])
+    call("POST", "review-queues/items/add", **queue, item_type="TRACE", item_ids=[trace_id])
+    done = call(
+        "POST", "review-queues/items/set-status",
+        **queue, item_id=trace_id, status="COMPLETE", completed_by="ann",
+    )["item"]  # fmt: skip
+    assert (done["status"], done["completed_by"]) == ("COMPLETE", "ann")
+    listed = call("GET", "review-queues/items/list", **queue, status="COMPLETE")["items"]
+    assert [each["item_id"] for each in listed] == [trace_id]
+    assert call("GET", "review-queues/items/list", **queue, status="PENDING")["items"] == []
+    having = call("GET", "review-queues/list", experiment_id=experiment_id, item_id=trace_id)[
+        "review_queues"
+    ]
+    assert [each["queue_id"] for each in having] == [made["queue_id"]]
+    call("POST", "review-queues/update", **queue, update_users=True, users=["cleo"])
+    assert call("GET", "review-queues/get", **queue)["review_queue"]["users"] == ["cleo"]
+    call("POST", "review-queues/items/remove", **queue, item_ids=[trace_id])
+    call("POST", "review-queues/delete", **queue)
+    call("GET", "review-queues/get", 404, **queue)
+    call("POST", "review-queues/items/add", 404, **queue, item_ids=[trace_id])
