@@ -1,6 +1,6 @@
 # The same commands for people and CI. Needs Python 3.11+ and make.
 .PHONY: start test install check api-types bench bench-ingest bench-search bench-peers bench-big-trace \
-	bench-growth bench-delete bench-live bench-sdk bench-fuzz bench-overload bench-fuzz-filters
+	bench-growth bench-delete bench-live bench-client bench-sdk bench-fuzz bench-overload bench-fuzz-filters
 
 # The system's own Python where it has one: it is built with profile-guided optimisation. What version
 # managers build mostly is not, and takes a fifth longer to ingest.
@@ -34,7 +34,7 @@ ARGS ?=
 bench: install  ## everything that is measured, written into docs/reference/benchmarks.md; hours
 	@failed=0; for part in "ingest.py" "search.py --traces 10000" "search.py --traces 100000" \
 		"search.py --traces 1000000" "peers.py --traces 10000" "big_trace.py" "growth.py" \
-		"delete.py" "live.py"; do \
+		"delete.py" "live.py" "client.py"; do \
 		(set -x; $(BENCH) $$part --write $(ARGS)) || failed=1; done; exit $$failed
 
 bench-ingest: install  ## traces a second, durable: ours, MLflow, Phoenix, the machine's limits
@@ -57,6 +57,9 @@ bench-delete: install  ## acknowledgements while 100,000 traces are deleted
 
 bench-live: install  ## how soon a trace reaches a reader and a live subscriber
 	$(BENCH) live.py $(ARGS)
+
+bench-client: install  ## the stock client of MLflow against its own server and ours
+	$(BENCH) client.py $(ARGS)
 
 bench-sdk: install  ## what tracing costs in the user's process
 	$(BENCH) sdk.py

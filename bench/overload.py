@@ -269,6 +269,7 @@ def start_server(folder: Path, port: int, store_url: str) -> subprocess.Popen[by
         "TRACELAKE_HOME": str(folder),
         "TRACELAKE_LAKE_SYNC_SECONDS": "0",
         "TRACELAKE_OTLP_GRPC_PORT": "0",
+        "TRACELAKE_OTLP_DEFAULT_EXPERIMENT": "0",
     }
     if store_url:
         environment["TRACELAKE_STORE_URL"] = store_url

@@ -37,6 +37,7 @@ class Tracelake(System):
                 "TRACELAKE_HOME": str(self.folder / f"home{number}"),
                 "TRACELAKE_LAKE_SYNC_SECONDS": "0",
                 "TRACELAKE_OTLP_GRPC_PORT": "0",
+                "TRACELAKE_OTLP_DEFAULT_EXPERIMENT": "0",
                 "TRACELAKE_STORE_URL": self.store_url,
             }
             command = [sys.executable, "-m", "tracelake", "server", "--port", str(port)]
