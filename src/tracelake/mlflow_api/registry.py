@@ -1,5 +1,6 @@
 """Registered models, their versions, prompts: `2.0/mlflow/{registered-models,model-versions}/…`."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -106,7 +107,8 @@ class Transition(OfVersion):
 
 def add_registry(routes: APIRouter, registry: RegisteredModels, logged: LoggedModels) -> None:
     _models(routes, registry)
-    _model_details(routes, registry)
+    _latest(routes, registry)
+    add_labels(routes, registry, _MODELS, _VERSIONS, version_told)
     _versions(routes, registry)
     _version_details(routes, registry, logged)
 
@@ -150,7 +152,7 @@ def _models(routes: APIRouter, registry: RegisteredModels) -> None:
         return JsonAnswer({})
 
 
-def _model_details(routes: APIRouter, registry: RegisteredModels) -> None:
+def _latest(routes: APIRouter, registry: RegisteredModels) -> None:
     @routes.post(_MODELS + "/get-latest-versions")
     @requires(Permission.READ_EXPERIMENTS)
     def latest(body: Stages) -> JsonAnswer:
@@ -161,34 +163,56 @@ def _model_details(routes: APIRouter, registry: RegisteredModels) -> None:
     def latest_by_query(query: Annotated[Stages, Query()]) -> JsonAnswer:
         return _versions_answer(registry.latest_versions(query.name, query.stages))
 
-    @routes.post(_MODELS + "/set-tag")
-    @requires(Permission.WRITE_EXPERIMENTS)
-    def set_tag(body: ModelTag) -> JsonAnswer:
-        registry.update(body.name, tags={body.key: body.value})
-        return JsonAnswer({})
 
-    @routes.delete(_MODELS + "/delete-tag")
-    @requires(Permission.WRITE_EXPERIMENTS)
-    def delete_tag(body: ModelTagKey) -> JsonAnswer:
-        registry.update(body.name, tags={body.key: None})
-        return JsonAnswer({})
+def add_labels(
+    routes: APIRouter,
+    registry: RegisteredModels,
+    models: str,
+    versions: str,
+    tell: Callable[[ModelVersion], dict[str, Any]],
+) -> None:
+    """Aliases and tags below these addresses; `tell` says a version in the words spoken there."""
 
-    @routes.post(_MODELS + "/alias")
+    @routes.post(models + "/alias")
     @requires(Permission.WRITE_EXPERIMENTS)
     def set_alias(body: AliasOfVersion) -> JsonAnswer:
         registry.set_alias(body.name, body.alias, body.version)
         return JsonAnswer({})
 
-    @routes.delete(_MODELS + "/alias")
+    @routes.delete(models + "/alias")
     @requires(Permission.WRITE_EXPERIMENTS)
     def delete_alias(body: Alias) -> JsonAnswer:
         registry.delete_alias(body.name, body.alias)
         return JsonAnswer({})
 
-    @routes.get(_MODELS + "/alias")
+    @routes.get(models + "/alias")
     @requires(Permission.READ_EXPERIMENTS)
     def by_alias(name: str, alias: str) -> JsonAnswer:
-        return _version_answer(registry.by_alias(name, alias))
+        return JsonAnswer({"model_version": tell(registry.by_alias(name, alias))})
+
+    @routes.post(models + "/set-tag")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def set_tag(body: ModelTag) -> JsonAnswer:
+        registry.update(body.name, tags={body.key: body.value})
+        return JsonAnswer({})
+
+    @routes.delete(models + "/delete-tag")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def delete_tag(body: ModelTagKey) -> JsonAnswer:
+        registry.update(body.name, tags={body.key: None})
+        return JsonAnswer({})
+
+    @routes.post(versions + "/set-tag")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def set_version_tag(body: VersionTag) -> JsonAnswer:
+        registry.update_version(body.name, body.version, tags={body.key: body.value})
+        return JsonAnswer({})
+
+    @routes.delete(versions + "/delete-tag")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def delete_version_tag(body: VersionTagKey) -> JsonAnswer:
+        registry.update_version(body.name, body.version, tags={body.key: None})
+        return JsonAnswer({})
 
 
 def _versions(routes: APIRouter, registry: RegisteredModels) -> None:
@@ -248,18 +272,6 @@ def _version_details(routes: APIRouter, registry: RegisteredModels, logged: Logg
             archives_others=body.archive_existing_versions,
         )
         return _version_answer(moved)
-
-    @routes.post(_VERSIONS + "/set-tag")
-    @requires(Permission.WRITE_EXPERIMENTS)
-    def set_tag(body: VersionTag) -> JsonAnswer:
-        registry.update_version(body.name, body.version, tags={body.key: body.value})
-        return JsonAnswer({})
-
-    @routes.delete(_VERSIONS + "/delete-tag")
-    @requires(Permission.WRITE_EXPERIMENTS)
-    def delete_tag(body: VersionTagKey) -> JsonAnswer:
-        registry.update_version(body.name, body.version, tags={body.key: None})
-        return JsonAnswer({})
 
     @routes.get(_VERSIONS + "/get-download-uri")
     @requires(Permission.READ_EXPERIMENTS)

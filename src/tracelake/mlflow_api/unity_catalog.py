@@ -13,18 +13,13 @@ from starlette.requests import Request
 
 from tracelake.mlflow_api.artifacts import list_below, own_path
 from tracelake.mlflow_api.registry import (
-    Alias,
-    AliasOfVersion,
     Description,
-    ModelTag,
-    ModelTagKey,
     NewModel,
     NumberInQuery,
     OfModel,
     OfVersion,
     VersionDescription,
-    VersionTag,
-    VersionTagKey,
+    add_labels,
     download_uri,
     model_told,
     version_told,
@@ -67,7 +62,7 @@ class Page(Message):
 
 def add_unity_catalog(routes: APIRouter, registry: RegisteredModels) -> None:
     _models(routes, registry)
-    _details(routes, registry)
+    add_labels(routes, registry, _MODELS, _VERSIONS, _version_told)
     _versions(routes, registry)
     _files(routes, registry)
 
@@ -107,49 +102,6 @@ def _models(routes: APIRouter, registry: RegisteredModels) -> None:
     @requires(Permission.WRITE_EXPERIMENTS)
     def delete(body: OfModel) -> JsonAnswer:
         registry.delete(body.name)
-        return JsonAnswer({})
-
-
-def _details(routes: APIRouter, registry: RegisteredModels) -> None:
-    @routes.post(_MODELS + "/alias")
-    @requires(Permission.WRITE_EXPERIMENTS)
-    def set_alias(body: AliasOfVersion) -> JsonAnswer:
-        registry.set_alias(body.name, body.alias, body.version)
-        return JsonAnswer({})
-
-    @routes.delete(_MODELS + "/alias")
-    @requires(Permission.WRITE_EXPERIMENTS)
-    def delete_alias(body: Alias) -> JsonAnswer:
-        registry.delete_alias(body.name, body.alias)
-        return JsonAnswer({})
-
-    @routes.get(_MODELS + "/alias")
-    @requires(Permission.READ_EXPERIMENTS)
-    def by_alias(name: str, alias: str) -> JsonAnswer:
-        return _version(registry.by_alias(name, alias))
-
-    @routes.post(_MODELS + "/set-tag")
-    @requires(Permission.WRITE_EXPERIMENTS)
-    def set_tag(body: ModelTag) -> JsonAnswer:
-        registry.update(body.name, tags={body.key: body.value})
-        return JsonAnswer({})
-
-    @routes.delete(_MODELS + "/delete-tag")
-    @requires(Permission.WRITE_EXPERIMENTS)
-    def delete_tag(body: ModelTagKey) -> JsonAnswer:
-        registry.update(body.name, tags={body.key: None})
-        return JsonAnswer({})
-
-    @routes.post(_VERSIONS + "/set-tag")
-    @requires(Permission.WRITE_EXPERIMENTS)
-    def set_version_tag(body: VersionTag) -> JsonAnswer:
-        registry.update_version(body.name, body.version, tags={body.key: body.value})
-        return JsonAnswer({})
-
-    @routes.delete(_VERSIONS + "/delete-tag")
-    @requires(Permission.WRITE_EXPERIMENTS)
-    def delete_version_tag(body: VersionTagKey) -> JsonAnswer:
-        registry.update_version(body.name, body.version, tags={body.key: None})
         return JsonAnswer({})
 
 
