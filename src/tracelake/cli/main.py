@@ -1,6 +1,7 @@
 """`tracelake`: reads the command and calls its file. Our own errors become one line."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -31,7 +32,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.add_parser(commands)
     arguments = parser.parse_args(argv)
     try:
-        return arguments.run(arguments)
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Who reads has enough, as `head` does; Python would fail again when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except TracelakeError as error:
         print(f"tracelake: {error.message}", file=sys.stderr)
         return 1
