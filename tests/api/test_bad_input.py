@@ -72,7 +72,7 @@ def still_good(server: RunningServer) -> None:
         (GOOD, {"content_type": "text/plain"}, 415, "text/plain"),
         (GOOD, {"content_encoding": "br"}, 415, "br"),
         (GOOD, {"x_mlflow_experiment_id": "77"}, 404, "No experiment with id 77"),
-        (GOOD, {"x_mlflow_experiment_id": "abc"}, 404, "abc"),
+        (GOOD, {"x_mlflow_experiment_id": "abc"}, 400, "abc"),
     ],
 )
 def test_a_body_that_cannot_be_read(

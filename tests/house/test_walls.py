@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from tracelake.model.permissions import Permission, required_permission
 from tracelake.server.app import FrontDoor, create_app
 from tracelake.server.settings import load_settings
+from tracelake.web.tree import RouteTree
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "tracelake"
@@ -51,9 +52,9 @@ def test_every_route_declares_its_permission(tmp_path: Path) -> None:
 
 
 def _leaves(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
-    """Routes with those of included routers, which FastAPI keeps nested."""
+    """Routes with those of trees, and of included routers, which FastAPI keeps nested."""
     for route in routes:
-        inner = getattr(route, "original_router", None)
+        inner = route if isinstance(route, RouteTree) else getattr(route, "original_router", None)
         if inner is None:
             yield route
         else:

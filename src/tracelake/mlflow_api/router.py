@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from fastapi import APIRouter
+from fastapi.params import Depends
+from starlette.routing import BaseRoute
 
 from tracelake.mlflow_api.about import add_about, add_version
 from tracelake.mlflow_api.artifacts import Files, add_artifacts
@@ -24,6 +26,7 @@ from tracelake.mlflow_api.traces import TraceSearcher, add_traces
 from tracelake.mlflow_api.unity_catalog import add_unity_catalog, add_workspace_registry
 from tracelake.mlflow_api.workspace import Exchange, add_files, add_handshake, add_workspace
 from tracelake.store.open import Store
+from tracelake.web.tree import RouteTree
 
 SIGNING_KEY = "artifact-addresses"
 
@@ -32,6 +35,8 @@ SIGNING_KEY = "artifact-addresses"
 class Services:
     """What the protocol stands on, beside the store."""
 
+    check: Depends
+    """Of every call: whether its caller may make it."""
     store_spans: StoreSpans
     exchange: Exchange
     access_s: float
@@ -40,11 +45,24 @@ class Services:
     """How long a question may take."""
 
 
-def router(store: Store, services: Services) -> APIRouter:
+def router(store: Store, services: Services) -> RouteTree:
     """`/api/…` and `/ajax-api/…`, which are the same. Not in our own API's description."""
-    searcher = TraceSearcher(store.traces, store.assessments)
     signer = Signer(store.keys.get(SIGNING_KEY))
-    nouns = APIRouter(route_class=mlflow_route(services.timeout_s), include_in_schema=False)
+    root = APIRouter(route_class=StreamRoute, dependencies=[services.check])
+    add_version(root)
+    add_handshake(root, services.exchange, services.access_s)
+    routes = root.routes
+    for base in ("/api", "/ajax-api"):
+        routes += _nouns(base, store, services, signer)
+        routes += _streams(base, store, services, signer)
+    return RouteTree(routes)
+
+
+def _nouns(base: str, store: Store, services: Services, signer: Signer) -> list[BaseRoute]:
+    searcher = TraceSearcher(store.traces, store.assessments)
+    nouns = APIRouter(
+        prefix=base, route_class=mlflow_route(services.timeout_s), dependencies=[services.check]
+    )
     add_about(nouns)
     add_experiments(nouns, store.experiments)
     add_runs(nouns, store.runs, store.artifacts)
@@ -63,16 +81,12 @@ def router(store: Store, services: Services) -> APIRouter:
     add_datasets(nouns, store.evaluation_datasets)
     add_issues(nouns, store.issues)
     add_reviews(nouns, store.reviews)
-    streams = APIRouter(route_class=StreamRoute, include_in_schema=False)
+    return nouns.routes
+
+
+def _streams(base: str, store: Store, services: Services, signer: Signer) -> list[BaseRoute]:
+    streams = APIRouter(prefix=base, route_class=StreamRoute, dependencies=[services.check])
     files = Files(store.artifacts, TraceFiles(store.traces, services.store_spans))
     add_artifacts(streams, files)
     add_files(streams, files, signer)
-    whole = APIRouter(tags=["server"])
-    add_version(whole)
-    root = APIRouter(route_class=StreamRoute, include_in_schema=False)
-    add_handshake(root, services.exchange, services.access_s)
-    whole.include_router(root)
-    for base in ("/api", "/ajax-api"):
-        whole.include_router(nouns, prefix=base)
-        whole.include_router(streams, prefix=base)
-    return whole
+    return streams.routes

@@ -17,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from tracelake.mlflow_api.spans import told_attributes
 from tracelake.model.anyvalue import to_json_object
 from tracelake.model.entities import JsonValue
-from tracelake.model.errors import InvalidInput
+from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.model.ids import parse_trace_id
 from tracelake.model.jsonvalue import as_list, as_object, objects_in
 from tracelake.store.api import OtlpSpan, TraceReader
@@ -63,8 +63,8 @@ class TraceFiles:
 
     def _missing(self, trace_id: str, content: bytes) -> bytes | None:
         """Who has sent the spans themselves sends the file as well, with less of their types."""
-        there = self._traces.get_otlp_spans([trace_id]).get(trace_id, [])
-        known = {span.message.span_id for span in there}
+        there = self._traces.get_whole([trace_id])
+        known = {span.message.span_id for trace in there for span in trace.spans}
         missing = [span for span in _spans(trace_id, content) if span.span_id not in known]
         if not missing:
             return None
@@ -74,9 +74,10 @@ class TraceFiles:
 
     def make(self, trace_id: str) -> bytes:
         """The file of a trace. Raises NotFound."""
-        info = self._traces.get_trace(trace_id)
-        spans = self._traces.get_otlp_spans([trace_id])[info.trace_id]
-        return json.dumps({"spans": [_told(span) for span in spans]}).encode()
+        found = self._traces.get_whole([trace_id])
+        if not found:
+            raise NotFound(f"Trace {trace_id} does not exist")
+        return json.dumps({"spans": [_told(span) for span in found[0].spans]}).encode()
 
 
 def _told(span: OtlpSpan) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from tracelake.store.api import (
     TraceEditor,
     TracePage,
     TraceReader,
+    WholeTrace,
 )
 from tracelake.store.open import Store
 from tracelake.store.operations import TraceDeletion, TraceScope
@@ -232,18 +233,8 @@ def _reading(routes: APIRouter, traces: TraceReader, searcher: TraceSearcher) ->
     @requires(Permission.READ_TRACES)
     def get_whole(request: Request, trace_id: str, allow_partial: bool = True) -> JsonAnswer:
         """Info and spans. Unless a part will do, those that are on their way are waited for."""
-        info = traces.get_trace(trace_id)
-        if not allow_partial:
-            info = _complete(traces, info)
-        spans = traces.get_otlp_spans([trace_id])[info.trace_id]
-        return JsonAnswer(
-            {
-                "trace": {
-                    "trace_info": messages(request, [info])[0],
-                    "spans": [span_message(span) for span in spans],
-                }
-            }
-        )
+        found = _get_whole(traces, trace_id, allow_partial=allow_partial)
+        return JsonAnswer({"trace": _whole_message(request, found)})
 
     @routes.get("/3.0/mlflow/traces/batchGet")
     @requires(Permission.READ_TRACES)
@@ -252,19 +243,8 @@ def _reading(routes: APIRouter, traces: TraceReader, searcher: TraceSearcher) ->
         trace_ids: Annotated[list[str], Query(min_length=1, max_length=_MOST_TRACES)],
     ) -> JsonAnswer:
         """Those that are there, with their spans; those that are not whole yet are left out."""
-        infos = [info for info in traces.get_traces(trace_ids) if _is_whole(info)]
-        spans = traces.get_otlp_spans([info.trace_id for info in infos])
-        return JsonAnswer(
-            {
-                "traces": [
-                    {
-                        "trace_info": told,
-                        "spans": [span_message(span) for span in spans[info.trace_id]],
-                    }
-                    for info, told in zip(infos, messages(request, infos), strict=True)
-                ]
-            }
-        )
+        found = [trace for trace in traces.get_whole(trace_ids) if _is_whole(trace.info)]
+        return JsonAnswer({"traces": [_whole_message(request, trace) for trace in found]})
 
     @routes.post("/3.0/mlflow/traces/batchGetInfos")
     @requires(Permission.READ_TRACES)
@@ -376,6 +356,13 @@ def info_message(
     )
 
 
+def _whole_message(request: Request, trace: WholeTrace) -> dict[str, Any]:
+    return {
+        "trace_info": info_message(request, trace.info, trace.info.assessments),
+        "spans": [span_message(span) for span in trace.spans],
+    }
+
+
 def trace_folder(info: TraceInfo) -> str:
     return f"{info.experiment_id}/traces/{info.trace_id}/artifacts"
 
@@ -392,12 +379,15 @@ def _is_whole(info: TraceInfo) -> bool:
     return not isinstance(expected, int) or info.span_count >= expected
 
 
-def _complete(traces: TraceReader, info: TraceInfo) -> TraceInfo:
-    """The info once it is whole. Raises NotFound when that takes long."""
+def _get_whole(traces: TraceReader, trace_id: str, *, allow_partial: bool) -> WholeTrace:
+    """Unless a part will do, the trace once it is whole. Raises NotFound when that takes long."""
     until_s = time.monotonic() + _WAIT_S
-    while not _is_whole(info):
+    while True:
+        found = traces.get_whole([trace_id])
+        if not found:
+            raise NotFound(f"Trace {trace_id} does not exist")
+        if allow_partial or _is_whole(found[0].info):
+            return found[0]
         if time.monotonic() > until_s:
-            raise NotFound(f"Trace {info.trace_id} is not fully exported yet; ask again")
+            raise NotFound(f"Trace {trace_id} is not fully exported yet; ask again")
         time.sleep(0.1)
-        info = traces.get_trace(info.trace_id)
-    return info

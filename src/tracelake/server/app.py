@@ -5,9 +5,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, params
 from prometheus_client import CollectorRegistry
-from starlette.types import Receive, Scope, Send
+from starlette.types import Lifespan, Receive, Scope, Send
 
 from tracelake.access.control import ACCESS_S, AccessControl
 from tracelake.access.own import OwnToken
@@ -112,32 +112,38 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
                 running.push_async_callback(lake_job.stop)
             yield
 
-    app = FastAPI(
-        title="Tracelake",
-        version=version("tracelake"),
-        lifespan=lifespan,
-        dependencies=[Depends(guard.check_route)],
-        docs_url=None,
-        redoc_url=None,
+    check: params.Depends = Depends(guard.check_route)
+    app = _empty_app(lifespan, check)
+    app.router.routes.append(
+        mlflow.router(
+            store,
+            mlflow.Services(
+                check, _span_sink(ingest), access.exchange, ACCESS_S, settings.query_timeout_seconds
+            ),
+        )
     )
-    add_error_handlers(app)
-    app.add_middleware(Compression, minimum_size=1000, compresslevel=5)
     app.include_router(live.router(store.live, tail))
     app.include_router(_query_router(store, settings))
     app.include_router(deleting.router(store.deletion))
     app.include_router(agents.router(deployed))
     app.include_router(lake.router(lake_place))
-    app.include_router(
-        mlflow.router(
-            store,
-            mlflow.Services(
-                _span_sink(ingest), access.exchange, ACCESS_S, settings.query_timeout_seconds
-            ),
-        )
-    )
     app.include_router(health.router(registry, store.experiments))
     _add_ui(app)
     return FrontDoor(otlp, app, deployed, tail)
+
+
+def _empty_app(lifespan: Lifespan[FastAPI], check: params.Depends) -> FastAPI:
+    app = FastAPI(
+        title="Tracelake",
+        version=version("tracelake"),
+        lifespan=lifespan,
+        dependencies=[check],
+        docs_url=None,
+        redoc_url=None,
+    )
+    add_error_handlers(app)
+    app.add_middleware(Compression, minimum_size=1000, compresslevel=5)
+    return app
 
 
 def _add_ui(app: FastAPI) -> None:

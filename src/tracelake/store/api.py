@@ -197,6 +197,14 @@ class OtlpSpan:
     message: OtlpMessage
 
 
+@dataclass(frozen=True, slots=True)
+class WholeTrace:
+    info: TraceInfo
+    """With all its assessments, valid or not."""
+    spans: list[OtlpSpan]
+    """As they came, with their large values: roots first, then by start."""
+
+
 class TraceReader(Protocol):
     def get_trace(self, trace_id: str) -> TraceInfo:
         """Info of one trace with its valid assessments. Raises NotFound."""
@@ -243,8 +251,8 @@ class TraceReader(Protocol):
         """
         ...
 
-    def get_otlp_spans(self, trace_ids: Sequence[str]) -> Mapping[str, list[OtlpSpan]]:
-        """Spans as they came, whole: of each trace that is there, roots first, then by start."""
+    def get_whole(self, trace_ids: Sequence[str]) -> list[WholeTrace]:
+        """Those of some traces that are there, in this order, as one moment has them."""
         ...
 
     def get_content(self, trace_id: str, span_id: str, field: str) -> SpanContent:

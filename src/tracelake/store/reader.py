@@ -1,7 +1,7 @@
 """Traces and spans out of the store."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, select
@@ -15,7 +15,7 @@ from tracelake.model.ids import (
     parse_span_id,
     parse_trace_id,
 )
-from tracelake.store.api import OtlpSpan, SkeletonPage, SpanContent, SpanPage, TracePage
+from tracelake.store.api import SkeletonPage, SpanContent, SpanPage, TracePage, WholeTrace
 from tracelake.store.chunks import read_chunks, read_piece
 from tracelake.store.content import SpanInChunk, content_of
 from tracelake.store.database import Database
@@ -50,8 +50,7 @@ class SqlTraceReader:
         with self._database.read() as connection:
             infos = infos_of(connection, connection.execute(query))
         found = {info.trace_id: info for info in infos}
-        wanted = dict.fromkeys(map(format_trace_id, raw))
-        return [found[trace_id] for trace_id in wanted if trace_id in found]
+        return [found[trace_id] for trace_id in _each_once(raw) if trace_id in found]
 
     def find_traces(
         self,
@@ -100,13 +99,16 @@ class SqlTraceReader:
             public_id = format_trace_id(trace.trace_id)
             return spans_of(connection, [row], public_id, whole=whole)[0]
 
-    def get_otlp_spans(self, trace_ids: Sequence[str]) -> Mapping[str, list[OtlpSpan]]:
+    def get_whole(self, trace_ids: Sequence[str]) -> list[WholeTrace]:
         raw = [parse_trace_id(trace_id) for trace_id in trace_ids]
-        query = select(traces.c.trace_key, traces.c.trace_id).where(traces.c.trace_id.in_(raw))
+        query = select(traces).where(traces.c.trace_id.in_(raw))
         with self._database.read() as connection:
-            rows = connection.execute(query)
+            rows = connection.execute(query).all()
+            infos = infos_of(connection, rows, valid_only=False)
             public = {row.trace_key: format_trace_id(row.trace_id) for row in rows}
-            return otlp_spans_of(connection, public)
+            told = otlp_spans_of(connection, public)
+        found = {info.trace_id: WholeTrace(info, told[info.trace_id]) for info in infos}
+        return [found[trace_id] for trace_id in _each_once(raw) if trace_id in found]
 
     def get_content(self, trace_id: str, span_id: str, field: str) -> SpanContent:
         with self._database.read() as connection:
@@ -125,6 +127,10 @@ class SqlTraceReader:
 def check_page_size(max_results: int, limit: int) -> None:
     if not 1 <= max_results <= limit:
         raise InvalidInput(f"max_results is {max_results}; it must be between 1 and {limit}")
+
+
+def _each_once(raw_ids: Sequence[bytes]) -> Iterable[str]:
+    return dict.fromkeys(map(format_trace_id, raw_ids))
 
 
 def _span_row(connection: Connection, trace_id: str, span_id: str) -> tuple[AnyRow, AnyRow]:
