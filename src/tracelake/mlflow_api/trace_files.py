@@ -18,7 +18,7 @@ from tracelake.mlflow_api.spans import told_attributes
 from tracelake.model.anyvalue import to_json_object
 from tracelake.model.entities import JsonValue
 from tracelake.model.errors import InvalidInput, NotFound
-from tracelake.model.ids import parse_trace_id
+from tracelake.model.ids import format_trace_id, parse_span_id, parse_trace_id
 from tracelake.model.jsonvalue import as_list, as_object, objects_in
 from tracelake.store.api import OtlpSpan, TraceReader
 
@@ -106,9 +106,9 @@ def _told(span: OtlpSpan) -> dict[str, Any]:
         },
         "links": [
             {
-                "trace_id": _base64(link.trace_id),
-                "span_id": _base64(link.span_id),
-                "attributes": to_json_object(link.attributes),
+                "trace_id": format_trace_id(link.trace_id),
+                "span_id": link.span_id.hex(),
+                "attributes": to_json_object(link.attributes) or None,
             }
             for link in message.links
         ],
@@ -152,8 +152,9 @@ def _span(raw_id: bytes, told: dict[str, JsonValue]) -> OtlpMessage:
     )
     for link in objects_in(told.get("links")):
         message.links.add(
-            trace_id=_raw(link["trace_id"]),
-            span_id=_raw(link["span_id"]),
+            # Unlike the span's own ids, as they are told; a place may stand before the trace's.
+            trace_id=parse_trace_id(str(link["trace_id"]).rpartition("/")[2]),
+            span_id=parse_span_id(str(link["span_id"])),
             attributes=_pairs(link.get("attributes")),
         )
     _add_events(message, told, "time_unix_nano")

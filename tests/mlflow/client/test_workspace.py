@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+from mlflow.entities import Link
 
 import mlflow
 from mlflow import MlflowClient
@@ -55,6 +56,15 @@ def test_traces_are_written_read_found_and_deleted(experiment_id):
     assert [each.value for each in found[0].info.assessments] == [True]
     assert MlflowClient().delete_traces(experiment_id, trace_ids=[trace_id]) == 1
     assert mlflow.search_traces(return_type="list") == []
+
+
+def test_a_link_to_another_trace_is_kept(experiment_id):
+    with mlflow.start_span("before") as before:
+        pass
+    with mlflow.start_span("after") as after:
+        after.add_link(Link(before.trace_id, before.span_id, {"rel": "after"}))
+    [span] = mlflow.get_trace(after.trace_id).data.spans
+    assert span.links == [Link(before.trace_id, before.span_id, {"rel": "after"})]
 
 
 def test_runs_and_their_files(experiment_id):
