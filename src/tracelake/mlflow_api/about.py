@@ -30,10 +30,11 @@ def add_about(routes: APIRouter) -> None:
                 "store_type": "SqlStore",
                 "workspaces_enabled": False,
                 "trace_archival_enabled": False,
-                "multipart_uploads_enabled": False,
+                "multipart_uploads_enabled": True,
+                # Clients would ask for an address before every file, however small.
                 "multipart_downloads_enabled": False,
-                "presigned_upload_run_id_supported": False,
-                "presigned_upload_model_id_supported": False,
+                "presigned_upload_run_id_supported": True,
+                "presigned_upload_model_id_supported": True,
                 "features_enabled": {},
             }
         )

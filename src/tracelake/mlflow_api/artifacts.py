@@ -2,6 +2,7 @@
 
 import asyncio
 import mimetypes
+import re
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -16,10 +17,12 @@ from tracelake.mlflow_api.trace_files import NAME as TRACE_FILE
 from tracelake.mlflow_api.trace_files import TraceFiles, trace_of_path
 from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.model.permissions import Permission, requires
-from tracelake.store.artifacts import ArtifactEntry, Artifacts, checked_path
+from tracelake.store.artifact_parts import PartUpload
+from tracelake.store.artifacts import ArtifactEntry, Artifacts, Upload, checked_path
 from tracelake.web.answer import JsonAnswer
 
 _BASE: Final = "/2.0/mlflow-artifacts/artifacts"
+_RANGE: Final = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})\Z")
 _ACTIVE: Final = ("text/html", "image/svg+xml", "application/xhtml+xml", "text/xml")
 """What a browser would run in our name is told to be text."""
 
@@ -37,17 +40,7 @@ class Files:
         if of_trace is not None:
             await self.trace_files.take(*of_trace, await request.body())
             return
-        upload = self.artifacts.upload(path)
-        try:
-            async for piece in request.stream():
-                await asyncio.to_thread(upload.add, piece)
-            await asyncio.to_thread(upload.finish)
-        except ClientDisconnect as error:
-            await asyncio.to_thread(upload.abandon)
-            raise InvalidInput("the client left before the file ended") from error
-        except BaseException:
-            await asyncio.to_thread(upload.abandon)
-            raise
+        await receive_into(self.artifacts.upload(path), request)
 
     def size_bytes(self, path: str) -> int:
         """Raises NotFound."""
@@ -66,22 +59,29 @@ class Files:
                 entries.append(ArtifactEntry(TRACE_FILE, False, size_bytes, 0))
         return entries
 
-    def send(self, path: str) -> Response:
-        """A file as the body of an answer. Raises NotFound."""
+    def send(self, path: str, asked: str | None = None) -> Response:
+        """A file as the body of an answer, or the range that a header asks for. Raises NotFound."""
         of_trace = trace_of_path(_decoded(path))
         if of_trace is not None:
             return Response(self.trace_files.make(of_trace[1]), media_type="application/json")
         file = self.artifacts.get(path)
+        span = _range(asked, file.size_bytes)
+        start, end = span or (0, file.size_bytes)
         name = file.path.rpartition("/")[2]
         media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
         headers = {
-            "content-length": str(file.size_bytes),
+            "accept-ranges": "bytes",
+            "content-length": str(end - start),
             "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
             "x-content-type-options": "nosniff",
         }
         if media_type in _ACTIVE:
             media_type = "text/plain"
-        return StreamingResponse(self.artifacts.read(path), media_type=media_type, headers=headers)
+        if span is not None:
+            headers["content-range"] = f"bytes {start}-{end - 1}/{file.size_bytes}"
+        content = self.artifacts.read(path, start, end)
+        status = 200 if span is None else 206
+        return StreamingResponse(content, status, headers, media_type)
 
 
 def add_artifacts(routes: APIRouter, files: Files) -> None:
@@ -100,8 +100,8 @@ def add_artifacts(routes: APIRouter, files: Files) -> None:
 
     @routes.get(_BASE + "/{path:path}")
     @requires(Permission.READ_TRACES)
-    def get(path: str) -> Response:
-        return files.send(path)
+    def get(request: Request, path: str) -> Response:
+        return files.send(path, request.headers.get("range"))
 
     @routes.delete(_BASE + "/{path:path}")
     @requires(Permission.WRITE_TRACES)
@@ -116,6 +116,20 @@ def add_artifacts(routes: APIRouter, files: Files) -> None:
         def get_trace_file(request_id: str) -> Response:
             """For the UI: the spans of a trace as their file."""
             return Response(files.trace_files.make(request_id), media_type="application/json")
+
+
+async def receive_into(upload: Upload | PartUpload, request: Request) -> None:
+    """A body into the store, a piece at a time. Raises InvalidInput."""
+    try:
+        async for piece in request.stream():
+            await asyncio.to_thread(upload.add, piece)
+        await asyncio.to_thread(upload.finish)
+    except ClientDisconnect as error:
+        await asyncio.to_thread(upload.abandon)
+        raise InvalidInput("the client left before the file ended") from error
+    except BaseException:
+        await asyncio.to_thread(upload.abandon)
+        raise
 
 
 def list_below(artifacts: Artifacts, root: str, path: str) -> list[dict[str, Any]]:
@@ -144,6 +158,19 @@ def entry_message(entry: ArtifactEntry) -> dict[str, Any]:
     if not entry.is_folder:
         told["file_size"] = entry.size_bytes
     return told
+
+
+def _range(asked: str | None, size_bytes: int) -> tuple[int, int] | None:
+    """Start and end of the one range of a header; None to send all, which is always allowed."""
+    match = _RANGE.match(asked or "")
+    if match is None or not any(match.groups()):
+        return None
+    first, last = match["first"], match["last"]
+    if not first:
+        start, end = max(size_bytes - int(last), 0), size_bytes
+    else:
+        start, end = int(first), min(int(last) + 1 if last else size_bytes, size_bytes)
+    return (start, end) if start < end else None
 
 
 def _decoded(path: str) -> str:

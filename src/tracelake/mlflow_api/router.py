@@ -23,6 +23,7 @@ from tracelake.mlflow_api.scorers import add_scorers
 from tracelake.mlflow_api.signed import Signer
 from tracelake.mlflow_api.trace_files import StoreSpans, TraceFiles
 from tracelake.mlflow_api.traces import TraceSearcher, add_traces
+from tracelake.mlflow_api.transfers import add_addresses, add_part_bodies, add_parts
 from tracelake.mlflow_api.unity_catalog import add_unity_catalog, add_workspace_registry
 from tracelake.mlflow_api.workspace import Exchange, add_files, add_handshake, add_workspace
 from tracelake.store.open import Store
@@ -51,14 +52,17 @@ def router(store: Store, services: Services) -> RouteTree:
     root = APIRouter(route_class=StreamRoute, dependencies=[services.check])
     add_version(root)
     add_handshake(root, services.exchange, services.access_s)
+    files = Files(store.artifacts, TraceFiles(store.traces, services.store_spans))
     routes = root.routes
     for base in ("/api", "/ajax-api"):
-        routes += _nouns(base, store, services, signer)
-        routes += _streams(base, store, services, signer)
+        routes += _nouns(base, store, services, files, signer)
+        routes += _streams(base, store, services, files, signer)
     return RouteTree(routes)
 
 
-def _nouns(base: str, store: Store, services: Services, signer: Signer) -> list[BaseRoute]:
+def _nouns(
+    base: str, store: Store, services: Services, files: Files, signer: Signer
+) -> list[BaseRoute]:
     searcher = TraceSearcher(store.traces, store.assessments)
     nouns = APIRouter(
         prefix=base, route_class=mlflow_route(services.timeout_s), dependencies=[services.check]
@@ -77,6 +81,8 @@ def _nouns(base: str, store: Store, services: Services, signer: Signer) -> list[
     add_workspace_registry(
         nouns, store.registered_models, store.logged_models, store.artifacts, signer
     )
+    add_parts(nouns, store.artifact_parts, signer)
+    add_addresses(nouns, files, store.runs, store.logged_models, signer)
     add_scorers(nouns, store.scorers)
     add_datasets(nouns, store.evaluation_datasets)
     add_issues(nouns, store.issues)
@@ -84,9 +90,11 @@ def _nouns(base: str, store: Store, services: Services, signer: Signer) -> list[
     return nouns.routes
 
 
-def _streams(base: str, store: Store, services: Services, signer: Signer) -> list[BaseRoute]:
+def _streams(
+    base: str, store: Store, services: Services, files: Files, signer: Signer
+) -> list[BaseRoute]:
     streams = APIRouter(prefix=base, route_class=StreamRoute, dependencies=[services.check])
-    files = Files(store.artifacts, TraceFiles(store.traces, services.store_spans))
     add_artifacts(streams, files)
     add_files(streams, files, signer)
+    add_part_bodies(streams, store.artifact_parts, signer)
     return streams.routes

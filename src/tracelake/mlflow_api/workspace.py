@@ -124,9 +124,9 @@ def add_files(routes: APIRouter, files: Files, signer: Signer) -> None:
 
     @routes.get(PREFIX.removeprefix("/api") + "/GET/{expires}/{signature}/{path:path}")
     @requires(Permission.PUBLIC)
-    def get_signed(expires: int, signature: str, path: str) -> Response:
+    def get_signed(request: Request, expires: int, signature: str, path: str) -> Response:
         signer.check("GET", expires, signature, path)
-        return files.send(path)
+        return files.send(path, request.headers.get("range"))
 
     @routes.put("/2.0/fs/files/{path:path}")
     @requires(Permission.WRITE_EXPERIMENTS)
@@ -136,8 +136,8 @@ def add_files(routes: APIRouter, files: Files, signer: Signer) -> None:
 
     @routes.get("/2.0/fs/files/{path:path}")
     @requires(Permission.READ_EXPERIMENTS)
-    def get(path: str) -> Response:
-        return files.send(own_path(path))
+    def get(request: Request, path: str) -> Response:
+        return files.send(own_path(path), request.headers.get("range"))
 
     @routes.head("/2.0/fs/files/{path:path}")
     @requires(Permission.READ_EXPERIMENTS)

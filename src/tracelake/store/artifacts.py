@@ -6,7 +6,8 @@ place of one with the same path, whole, when its last piece is there.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     PrimaryKeyConstraint,
+    Select,
     Table,
     Text,
     delete,
@@ -50,6 +52,14 @@ artifact_pieces = Table(
     Column("content", LargeBinary, nullable=False),
     Column("written_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("file_id", "number", name="pk_artifact_pieces"),
+)
+
+artifact_uploads = Table(
+    "artifact_uploads",
+    metadata,
+    Column("file_id", Key, primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("started_ms", BigInteger, nullable=False),
 )
 
 COUNTER: Final = "artifact_file"
@@ -102,8 +112,9 @@ class Artifacts(Protocol):
         """Raises NotFound."""
         ...
 
-    def read(self, path: str) -> Iterator[bytes]:
-        """The content in pieces. Raises NotFound, also when it is replaced meanwhile."""
+    def read(self, path: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The bytes from `start` to before `end`, or all, in pieces. Raises NotFound, also when
+        the file is replaced meanwhile."""
         ...
 
     def entries(self, folder: str) -> list[ArtifactEntry]:
@@ -141,31 +152,40 @@ class SqlArtifacts:
         self._database = database
 
     def upload(self, path: str) -> "SqlUpload":
-        return SqlUpload(self._database, _named(path))
+        return SqlUpload(self._database, named_path(path))
 
     def get(self, path: str) -> ArtifactFile:
         with self._database.read() as connection:
-            return _file(_row(connection, _named(path)))
+            return _file(_row(connection, named_path(path)))
 
-    def read(self, path: str) -> Iterator[bytes]:
+    def read(self, path: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        pieces = artifact_pieces.c
         with self._database.read() as connection:
-            row = _row(connection, _named(path))
-        return self._pieces(row)
+            row = _row(connection, named_path(path))
+            lengths = connection.execute(
+                select(pieces.number, func.length(pieces.content).label("length"))
+                .where(pieces.file_id == row.file_id)
+                .order_by(pieces.number)
+            ).all()
+        return self._pieces(row, lengths, start, row.size_bytes if end is None else end)
 
-    def _pieces(self, row: AnyRow) -> Iterator[bytes]:
-        sent = number = 0
-        while sent < row.size_bytes:
+    def _pieces(
+        self, row: AnyRow, lengths: Sequence[AnyRow], start: int, end: int
+    ) -> Iterator[bytes]:
+        at = 0
+        for piece in lengths:
+            first, at = at, at + piece.length
+            if at <= start or first >= end:
+                continue
             query = select(artifact_pieces.c.content).where(
-                artifact_pieces.c.file_id == row.file_id, artifact_pieces.c.number == number
+                artifact_pieces.c.file_id == row.file_id, artifact_pieces.c.number == piece.number
             )
             # A transaction each: who reads slowly must not hold one open.
             with self._database.read() as connection:
                 content: bytes | None = connection.scalar(query)
             if content is None:
                 raise NotFound(f"{row.path!r} was replaced while it was read; read it again")
-            sent += len(content)
-            number += 1
-            yield bytes(content)
+            yield bytes(content[max(start - first, 0) : end - first])
 
     def entries(self, folder: str) -> list[ArtifactEntry]:
         inside = checked_path(folder)
@@ -184,7 +204,7 @@ class SqlArtifacts:
         return [found[name] for name in sorted(found)]
 
     def delete(self, path: str) -> None:
-        clean = _named(path)
+        clean = named_path(path)
         while True:
             query = select(artifact_files.c.path, artifact_files.c.file_id).where(
                 or_(artifact_files.c.path == clean, _below(clean))
@@ -194,7 +214,7 @@ class SqlArtifacts:
                 if row is None:
                     return
                 connection.execute(delete(artifact_files).where(artifact_files.c.path == row.path))
-                _forget(connection, [row.file_id])
+                forget_pieces(connection, [row.file_id])
 
     def sweep(self) -> int:
         kept = select(artifact_files.c.file_id)
@@ -205,23 +225,28 @@ class SqlArtifacts:
         with self._database.read() as connection:
             abandoned = list(connection.scalars(query))
             orphans = _of_gone_traces(connection)
-        if not abandoned and not orphans:
+            idle = list(connection.scalars(_idle_uploads()))
+        if not abandoned and not orphans and not idle:
             return 0
         with self._database.write() as connection:
+            ended = artifact_uploads.c.file_id.in_([*abandoned, *idle])
+            connection.execute(delete(artifact_uploads).where(ended))
             connection.execute(delete(artifact_files).where(artifact_files.c.file_id.in_(orphans)))
-            return _forget(connection, [*abandoned, *orphans])
+            return forget_pieces(connection, [*abandoned, *orphans])
 
 
-class SqlUpload:
-    """Implements `Upload`."""
+class PieceWriter(ABC):
+    """Bytes into the pieces of a file, from one number on."""
 
-    def __init__(self, database: Database, path: str) -> None:
+    def __init__(self, database: Database, first: int = 0) -> None:
         self._database = database
-        self._path = path
-        self._file_id: int | None = None
         self._waiting = bytearray()
-        self._count = 0
+        self._next = first
         self._size_bytes = 0
+
+    @abstractmethod
+    def _file(self, connection: Connection) -> int:
+        """The number of the file. Raises NotFound when it takes no more."""
 
     def add(self, content: bytes) -> None:
         self._waiting += content
@@ -231,46 +256,72 @@ class SqlUpload:
             with self._database.write(is_durable=False) as connection:
                 self._write(connection, piece)
 
-    def finish(self) -> ArtifactFile:
-        with self._database.write() as connection:
-            self._write(connection, bytes(self._waiting))
-            self._waiting.clear()
-            before = connection.execute(
-                select(artifact_files).where(artifact_files.c.path == self._path)
-            ).one_or_none()
-            if before is not None:
-                connection.execute(
-                    delete(artifact_files).where(artifact_files.c.path == self._path)
-                )
-                _forget(connection, [before.file_id])
-            row = ArtifactFile(self._path, self._size_bytes, now_ms())
+    def _write_rest(self, connection: Connection) -> int:
+        """The number of the file that has all now."""
+        file_id = self._write(connection, bytes(self._waiting))
+        self._waiting.clear()
+        return file_id
+
+    def _write(self, connection: Connection, piece: bytes) -> int:
+        file_id = self._file(connection)
+        if piece:
             connection.execute(
-                insert(artifact_files).values(
-                    path=row.path,
-                    file_id=self._file_id,
-                    size_bytes=row.size_bytes,
-                    modified_ms=row.modified_ms,
+                insert(artifact_pieces).values(
+                    file_id=file_id, number=self._next, content=piece, written_ms=now_ms()
                 )
             )
-        return row
+        self._next += 1
+        self._size_bytes += len(piece)
+        return file_id
+
+
+class SqlUpload(PieceWriter):
+    """Implements `Upload`."""
+
+    def __init__(self, database: Database, path: str) -> None:
+        super().__init__(database)
+        self._path = path
+        self._file_id: int | None = None
+
+    def _file(self, connection: Connection) -> int:
+        if self._file_id is None:
+            self._file_id = next_numbers(connection, COUNTER, 1)
+        return self._file_id
+
+    def finish(self) -> ArtifactFile:
+        with self._database.write() as connection:
+            file_id = self._write_rest(connection)
+            return put_in_place(connection, self._path, file_id, self._size_bytes)
 
     def abandon(self) -> None:
         if self._file_id is not None:
             with self._database.write() as connection:
-                _forget(connection, [self._file_id])
+                forget_pieces(connection, [self._file_id])
 
-    def _write(self, connection: Connection, piece: bytes) -> None:
-        if self._file_id is None:
-            self._file_id = next_numbers(connection, COUNTER, 1)
-        if not piece:
-            return
-        connection.execute(
-            insert(artifact_pieces).values(
-                file_id=self._file_id, number=self._count, content=piece, written_ms=now_ms()
-            )
+
+def put_in_place(connection: Connection, path: str, file_id: int, size_bytes: int) -> ArtifactFile:
+    """Let a file of these pieces be at the path, instead of one that was there."""
+    here = artifact_files.c.path == path
+    before = connection.scalar(select(artifact_files.c.file_id).where(here))
+    if before is not None:
+        connection.execute(delete(artifact_files).where(here))
+        forget_pieces(connection, [before])
+    file = ArtifactFile(path, size_bytes, now_ms())
+    connection.execute(
+        insert(artifact_files).values(
+            path=path, file_id=file_id, size_bytes=size_bytes, modified_ms=file.modified_ms
         )
-        self._count += 1
-        self._size_bytes += len(piece)
+    )
+    return file
+
+
+def _idle_uploads() -> Select[tuple[int]]:
+    """Uploads in parts of which none has come, a day later."""
+    uploads = artifact_uploads.c
+    with_parts = select(artifact_pieces.c.file_id)
+    return select(uploads.file_id).where(
+        uploads.started_ms < now_ms() - _ABANDONED_MS, uploads.file_id.not_in(with_parts)
+    )
 
 
 def _of_gone_traces(connection: Connection) -> list[int]:
@@ -300,7 +351,8 @@ def _of_gone_traces(connection: Connection) -> list[int]:
     return gone
 
 
-def _named(path: str) -> str:
+def named_path(path: str) -> str:
+    """The path of a file. Raises InvalidInput."""
     clean = checked_path(path)
     if not clean:
         raise InvalidInput("Invalid path: a file has a name")
@@ -324,7 +376,7 @@ def _file(row: AnyRow) -> ArtifactFile:
     return ArtifactFile(row.path, row.size_bytes, row.modified_ms)
 
 
-def _forget(connection: Connection, file_ids: Iterable[int]) -> int:
+def forget_pieces(connection: Connection, file_ids: Iterable[int]) -> int:
     return connection.execute(
         delete(artifact_pieces).where(artifact_pieces.c.file_id.in_(list(file_ids)))
     ).rowcount

@@ -19,6 +19,7 @@ from tracelake.store.api import (
     TraceEditor,
     TraceReader,
 )
+from tracelake.store.artifact_parts import ArtifactParts, SqlArtifactParts
 from tracelake.store.artifacts import Artifacts, SqlArtifacts
 from tracelake.store.assessments import SqlAssessments
 from tracelake.store.changes import SqlChanges
@@ -68,6 +69,7 @@ class Store:
     logged_models: LoggedModels
     registered_models: RegisteredModels
     artifacts: Artifacts
+    artifact_parts: ArtifactParts
     scorers: Scorers
     evaluation_datasets: EvaluationDatasets
     spans: SpanWriter
@@ -128,6 +130,7 @@ def open_store(url: str) -> Store:
         logged_models=SqlLoggedModels(database),
         registered_models=SqlRegisteredModels(database),
         artifacts=SqlArtifacts(database),
+        artifact_parts=SqlArtifactParts(database),
         scorers=SqlScorers(database),
         evaluation_datasets=SqlEvaluationDatasets(database),
         spans=SqlSpanWriter(database),

@@ -512,6 +512,12 @@ def _create_artifacts() -> None:
         sa.PrimaryKeyConstraint("file_id", "number", name="pk_artifact_pieces"),
     )
     _never_compress("artifact_pieces", "content")
+    op.create_table(
+        "artifact_uploads",
+        sa.Column("file_id", Key, primary_key=True),
+        sa.Column("path", sa.Text, nullable=False),
+        sa.Column("started_ms", sa.BigInteger, nullable=False),
+    )
 
 
 def _create_principals() -> None:
