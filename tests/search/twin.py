@@ -268,7 +268,9 @@ def _order_value(trace: Trace, key: str) -> Any:
         case "timestamp_ms":
             return trace["start_ns"]
         case "execution_time_ms":
-            return None if trace["end_ns"] is None else trace["end_ns"] - trace["start_ns"]
+            if trace["end_ns"] is None:
+                return None
+            return (trace["end_ns"] - trace["start_ns"]) // 1_000_000
         case "end_time_ms":
             return trace["start_ns"] if trace["end_ns"] is None else trace["end_ns"]
         case "request_id":
