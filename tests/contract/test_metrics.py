@@ -50,6 +50,7 @@ def filled(
                 gen_ai__operation__name="chat",
                 gen_ai__usage__input_tokens=n * m,
                 gen_ai__usage__output_tokens=m,
+                **({"gen_ai__usage__cache_read__input_tokens": n} if n % 3 else {}),
             )  # fmt: skip
             span.start_time_unix_nano = root.start_time_unix_nano + m * HOUR_NS // 3
             span.end_time_unix_nano = span.start_time_unix_nano + chance.randrange(10**10)
@@ -98,6 +99,7 @@ def rows_of(store: Store, view: str) -> Iterator[Row]:
                     "latency": info.execution_duration_ns,
                     "error": str(info.state) == "ERROR",
                     "total_tokens": usage.total_tokens if usage else None,
+                    "cached": usage.cache_read_input_tokens if usage else None,
                     "total_cost": cost.total_cost if cost else None,
                 }
             elif view == "assessments":
@@ -106,6 +108,7 @@ def rows_of(store: Store, view: str) -> Iterator[Row]:
                         "assessment_name": told.name,
                         "assessment_value": value_text(told.value),
                         "assessment_source": str(told.source.source_type),
+                        "assessment_kind": told.kind,
                         "value": value_number(told.value),
                     }
             else:
@@ -120,6 +123,7 @@ def rows_of(store: Store, view: str) -> Iterator[Row]:
                         "tool": head.tool,
                         "total_tokens": head.token_usage.total_tokens if head.token_usage else None,
                         "total_cost": head.cost.total_cost if head.cost else None,
+                        "output_cost": head.cost.output_cost if head.cost else None,
                     }
         token = page.next_page_token
         if token is None:
@@ -193,6 +197,7 @@ METRICS: dict[str, tuple[str, Callable[[Row], Any]]] = {
     "error_rate": ("traces", lambda row: int(row["error"])),
     "latency": ("traces", milliseconds),
     "total_tokens": ("traces", lambda row: row["total_tokens"]),
+    "cache_read_input_tokens": ("traces", lambda row: row["cached"]),
     "total_cost": ("traces", lambda row: row["total_cost"]),
     "assessment_count": ("assessments", lambda row: 1),
     "assessment_value": ("assessments", lambda row: row["value"]),
@@ -202,6 +207,7 @@ METRICS: dict[str, tuple[str, Callable[[Row], Any]]] = {
     "span_latency": ("spans", milliseconds),
     "span_total_tokens": ("spans", lambda row: row["total_tokens"]),
     "span_total_cost": ("spans", lambda row: row["total_cost"]),
+    "span_output_cost": ("spans", lambda row: row["output_cost"]),
 }
 RANGE = (
     START_NS // 1_000_000 // 3_600_000 * 3_600_000 + 5 * 3_600_000,
@@ -214,9 +220,10 @@ ALL = ("COUNT", "SUM", "AVG", "MIN", "MAX", "P50", "P95", "P0", "P100")
 def queries() -> Iterator[MetricQuery]:
     chance = random.Random(3)
     for metric, (view, _) in METRICS.items():
-        own = [] if metric in ("total_tokens", "total_cost") else list(SHARED)
+        is_whole = metric in ("total_tokens", "cache_read_input_tokens", "total_cost")
+        own = [] if is_whole else list(SHARED)
         if view == "assessments":
-            own += ["assessment_name", "assessment_value", "assessment_source"]
+            own += ["assessment_name", "assessment_value", "assessment_source", "assessment_kind"]
         names = ["experiment", "trace_name", "trace_status", "user", "tags.env", "session", *own]
         counts = metric.endswith("count")
         for aggregations, bucket in itertools.product(

@@ -26,10 +26,14 @@ _METRICS: Final[dict[str, dict[str, str]]] = {
         "input_tokens": "input_tokens",
         "output_tokens": "output_tokens",
         "total_tokens": "total_tokens",
+        "cache_read_input_tokens": "cache_read_input_tokens",
+        "cache_creation_input_tokens": "cache_creation_input_tokens",
     },
     "SPANS": {
         "span_count": "span_count",
         "latency": "span_latency",
+        "input_cost": "span_input_cost",
+        "output_cost": "span_output_cost",
         "total_cost": "span_total_cost",
     },
     "ASSESSMENTS": {
@@ -56,6 +60,7 @@ _OF_ROWS: Final = {
     (Entity.SPAN, "type"): "span_type",
     (Entity.SPAN, "status"): "span_status",
     (Entity.FEEDBACK, "name"): "assessment_name",
+    (Entity.FEEDBACK, "type"): "assessment_kind",
 }
 """Filters on what is counted itself, by the dimension that tells it."""
 _SMOOTHING: Final = 0.5
@@ -239,12 +244,13 @@ def _resolve(parts: Sequence[Part]) -> tuple[Entity, str]:
             return Entity.METADATA, ".".join(key)
         case ["span", "name" | "type" | "status" as key]:
             return Entity.SPAN, key
-        case ["assessment", "name"]:
-            return Entity.FEEDBACK, "name"
+        case ["assessment", "name" | "type" as key]:
+            return Entity.FEEDBACK, key
         case _:
             raise InvalidFilter(
                 f"{'.'.join(names)!r}: use one of trace.status, trace.tag.<key>, "
-                "trace.metadata.<key>, span.name, span.type, span.status, assessment.name",
+                "trace.metadata.<key>, span.name, span.type, span.status, assessment.name, "
+                "assessment.type",
                 parts[0].column,
             )
 

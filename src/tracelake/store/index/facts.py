@@ -40,6 +40,8 @@ _COLUMNS: Final = (
     traces.c.input_tokens,
     traces.c.output_tokens,
     traces.c.total_tokens,
+    traces.c.cache_read_input_tokens,
+    traces.c.cache_creation_input_tokens,
     traces.c.total_cost,
 )
 _SPAN: Final = (
@@ -50,6 +52,8 @@ _SPAN: Final = (
     spans.c.output_tokens,
     spans.c.total_tokens,
     spans.c.total_cost,
+    spans.c.input_cost,
+    spans.c.output_cost,
     spans.c.error,
     spans.c.name,
     spans.c.span_type,
@@ -112,6 +116,14 @@ class Facts:
         yield "input_tokens", whole_numbers(row.input_tokens for row in rows)
         yield "output_tokens", whole_numbers(row.output_tokens for row in rows)
         yield "tokens", whole_numbers(row.total_tokens for row in rows)
+        yield (
+            "cache_read_input_tokens",
+            whole_numbers(row.cache_read_input_tokens for row in rows),
+        )
+        yield (
+            "cache_creation_input_tokens",
+            whole_numbers(row.cache_creation_input_tokens for row in rows),
+        )
         yield "cost", doubles(row.total_cost for row in rows)
         yield from self._spans.columns(rows)
 
@@ -126,7 +138,7 @@ class Facts:
             if not rows:
                 continue
             # By column: a statement of Python for each span is what most of the time went into.
-            key, start_ns, end_ns, *tokens, cost, error, n, t, s, m, p, o = zip(*rows, strict=True)
+            key, start_ns, end_ns, *numbers, error, n, t, s, m, p, o = zip(*rows, strict=True)
             docs = [by_key[each] for each in key]
             shapes: list[bytes] = []
             for doc, shape in zip(docs, zip(n, t, s, m, p, o, strict=True), strict=True):
@@ -135,7 +147,7 @@ class Facts:
                     found = terms[shape] = shape_term(shape)
                 shapes.append(found)
                 self._positions[found].append(doc)
-            self._spans.add(docs, shapes, start_ns, end_ns, tokens, cost)
+            self._spans.add(docs, shapes, start_ns, end_ns, numbers[:3], numbers[3:])
             for doc, said in zip(docs, error, strict=True):
                 if said is not None:
                     self._positions[term(Field.ERROR)].append(doc)

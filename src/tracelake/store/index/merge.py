@@ -103,6 +103,8 @@ COLUMNS: Final = (
     "input_tokens",
     "output_tokens",
     "tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
     "cost",
 )
 

@@ -21,7 +21,8 @@ from tracelake.store.index.columns import (
 from tracelake.store.rows import AnyRow
 
 HOUR_NS: Final = 3_600_000_000_000
-NUMBERS: Final = ("duration_ns", "input_tokens", "output_tokens", "tokens", "cost")
+_COSTS: Final = ("cost", "input_cost", "output_cost")
+NUMBERS: Final = ("duration_ns", "input_tokens", "output_tokens", "tokens", *_COSTS)
 SUMS: Final = ("count", "sum", "min", "max")
 _FEW_ENOUGH: Final = 4
 """Cells are kept where there are so many times fewer of them than spans."""
@@ -42,9 +43,10 @@ class SpanNumbers:
         start_ns: Sequence[int],
         end_ns: Sequence[int | None],
         tokens: Sequence[Sequence[int | None]],
-        cost: Sequence[float | None],
+        costs: Sequence[Sequence[float | None]],
     ) -> None:
-        """Spans of the traces at positions `docs`; tokens are the input, output and total of all.
+        """Spans of the traces at positions `docs`; tokens are the input, output and total of all,
+        costs the total, input and output.
 
         A span that ends before it starts has a duration of 0.
         """
@@ -52,7 +54,7 @@ class SpanNumbers:
         self._shapes += shapes
         start, end = np.array(start_ns, dtype=np.int64), whole_numbers(end_ns)
         duration = np.where(end == NO_NUMBER, NO_NUMBER, np.maximum(end - start, 0))
-        found = (start, duration, *map(whole_numbers, tokens), doubles(cost))
+        found = (start, duration, *map(whole_numbers, tokens), *map(doubles, costs))
         for column, values in zip(self._numbers.values(), found, strict=True):
             column.append(values)
 
@@ -67,7 +69,7 @@ class SpanNumbers:
             "experiment": experiments[docs] if len(docs) else docs,
         }
         for name, parts in self._numbers.items():
-            kind = np.float64 if name == "cost" else np.int64
+            kind = np.float64 if name in _COSTS else np.int64
             found[name] = np.concatenate([np.empty(0, dtype=kind), *parts])
         return arranged(found.__getitem__)
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Text, cast, func, select
 from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.columns import Column, unpack_column, unpack_words
 from tracelake.store.index.docs import Docs, Mask, Positions
+from tracelake.store.index.facts import ASSESSMENT_FIELDS
 from tracelake.store.index.lookup import SegmentTerms
 from tracelake.store.index.terms import NOTHING, Field, parts_of, range_of, term
 from tracelake.store.rows import AnyRow
@@ -188,14 +189,16 @@ class Segment:
         return docs if docs.nbytes < self.doc_count else self.mask_of(docs)
 
     def assessments(self) -> list[tuple[list[str], Positions]]:
-        """The name, value, source and number of assessments that are alike, and who has them."""
+        """The name, value, source, kind and number of assessments that are alike, and who has
+        them."""
 
         def load() -> tuple[list[tuple[list[str], Positions]], int]:
             found = [
-                (parts_of(each), docs)
-                for field in (Field.EXPECTATION, Field.FEEDBACK, Field.ISSUE)
+                ([name, value, source, kind, count], docs)
+                for kind, (field, _) in ASSESSMENT_FIELDS.items()
                 for each, docs in self.terms.between(*range_of(field.value))
                 if each.count(b"\0") > 1
+                for name, value, source, count in [parts_of(each)]
             ]
             return found, sum(_TERM_BYTES + docs.nbytes for _, docs in found)
 

@@ -94,7 +94,7 @@ class SegmentFrames:
                 if of_value is None:
                     continue
                 number = of_value
-            found.append(np.repeat(docs[chosen[docs]].astype(np.int64), int(parts[3])))
+            found.append(np.repeat(docs[chosen[docs]].astype(np.int64), int(parts[4])))
             numbers.append(number)
             for values, name in zip(told, names, strict=True):
                 values.append(self._of_assessment(name, parts, docs))

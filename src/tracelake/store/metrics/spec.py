@@ -46,6 +46,8 @@ METRICS: Final = {
     "input_tokens": Metric(View.TRACES, "input_tokens"),
     "output_tokens": Metric(View.TRACES, "output_tokens"),
     "total_tokens": Metric(View.TRACES, "tokens"),
+    "cache_read_input_tokens": Metric(View.TRACES, "cache_read_input_tokens"),
+    "cache_creation_input_tokens": Metric(View.TRACES, "cache_creation_input_tokens"),
     "total_cost": Metric(View.TRACES, "cost"),
     "span_count": Metric(View.SPANS),
     "span_error_count": Metric(View.SPANS, only_errors=True),
@@ -55,19 +57,33 @@ METRICS: Final = {
     "span_output_tokens": Metric(View.SPANS, "output_tokens"),
     "span_total_tokens": Metric(View.SPANS, "tokens"),
     "span_total_cost": Metric(View.SPANS, "cost"),
+    "span_input_cost": Metric(View.SPANS, "input_cost"),
+    "span_output_cost": Metric(View.SPANS, "output_cost"),
     "assessment_count": Metric(View.ASSESSMENTS),
     "assessment_value": Metric(View.ASSESSMENTS, "value"),
 }
 TRACE_DIMENSIONS: Final = ("experiment", "trace_name", "trace_status", "session", "user")
 SPAN_DIMENSIONS: Final = ("span_name", "span_type", "span_status", "model", "provider", "tool")
-ASSESSMENT_DIMENSIONS: Final = ("assessment_name", "assessment_value", "assessment_source")
+ASSESSMENT_DIMENSIONS: Final = (
+    "assessment_name",
+    "assessment_value",
+    "assessment_source",
+    "assessment_kind",
+)
 _COMPUTED: Final = ("mlflow.trace.tokenUsage", "mlflow.trace.cost", "mlflow.trace_schema.version")
 _OF_VIEW: Final = {
     View.TRACES: SPAN_DIMENSIONS,
     View.SPANS: SPAN_DIMENSIONS,
     View.ASSESSMENTS: (*SPAN_DIMENSIONS, *ASSESSMENT_DIMENSIONS),
 }
-_SHARED_AMONG_SPANS: Final = ("input_tokens", "output_tokens", "tokens", "cost")
+_SHARED_AMONG_SPANS: Final = (
+    "input_tokens",
+    "output_tokens",
+    "tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "cost",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +146,8 @@ def _check_dimension(name: str, asked: str, metric: Metric) -> None:
     is_of_spans = name in SPAN_DIMENSIONS
     if is_of_spans and metric.view is View.TRACES and metric.column in _SHARED_AMONG_SPANS:
         # Each of its models would be told the whole of what a trace took.
-        raise InvalidInput(f"dimension {name!r}: {asked} is of whole traces; use span_{asked}")
+        hint = f"; use span_{asked}" if f"span_{asked}" in METRICS else ""
+        raise InvalidInput(f"dimension {name!r}: {asked} is of whole traces{hint}")
     allowed = (*TRACE_DIMENSIONS, *_OF_VIEW[metric.view])
     if name in allowed:
         return

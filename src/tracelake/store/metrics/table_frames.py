@@ -39,13 +39,19 @@ _ASSESSMENT: Final[dict[str, Callable[[AnyRow], str | None]]] = {
     "assessment_name": lambda row: row.name,
     "assessment_value": lambda row: value_text(row.value),
     "assessment_source": lambda row: row.source_type,
+    "assessment_kind": lambda row: row.kind,
 }
 _NUMBERS: Final[dict[str, Callable[[AnyRow], float | None]]] = {
     "input_tokens": lambda row: row.input_tokens,
     "output_tokens": lambda row: row.output_tokens,
     "tokens": lambda row: row.total_tokens,
+    "cache_read_input_tokens": lambda row: row.cache_read_input_tokens,
+    "cache_creation_input_tokens": lambda row: row.cache_creation_input_tokens,
     "cost": lambda row: row.total_cost,
+    "input_cost": lambda row: row.input_cost,
+    "output_cost": lambda row: row.output_cost,
 }
+_DECIMAL: Final = ("cost", "input_cost", "output_cost", "value")
 
 
 _Values = tuple[str | None, ...]
@@ -117,7 +123,7 @@ class TableFrames:
                 for values, name in zip(told, self._spec.dimensions, strict=True):
                     is_known = name in known
                     values.append(known[name] if is_known else _dimension(name, trace, row))
-        is_whole = self._spec.metric.column not in ("cost", "value")
+        is_whole = self._spec.metric.column not in _DECIMAL
         value = np.array(numbers, dtype=np.int64 if is_whole else np.float64)
         return Frame(
             np.array(times, dtype=np.int64),
