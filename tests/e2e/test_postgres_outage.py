@@ -76,8 +76,8 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(postgres_url: str, tmp_path: Path) -> Generator[Cluster]:
-    assert postgres_url  # The wheel is prepared for this machine once.
+def cluster(new_postgres_url: Callable[[], str], tmp_path: Path) -> Generator[Cluster]:
+    assert new_postgres_url()  # The wheel is prepared for this machine once.
     made = Cluster(tmp_path / "cluster")
     yield made
     made.stop()
