@@ -1,7 +1,8 @@
 """`make bench-client`: the stock client of MLflow, 16 threads, against its own server and ours.
 
-The client runs in the environment of the peer, in a process of its own beside the server: of two
-cores it takes one, so its share of a core says when it is the limit itself.
+The client runs in the environment of the peer, in a process of its own beside the server. What it
+takes by itself is measured in the same run, with a server that answers in no time; so are a
+search's requests without the client. Where a bar is not reached, they say whose time it is.
 """
 
 import json
@@ -17,6 +18,7 @@ from systems.choose import Systems
 _SYSTEMS: Final = ("mlflow", "ours")
 _LOG_BAR: Final = 10.0
 _SEARCH_BAR: Final = 5.0
+_BUSY: Final = 0.9
 
 
 def main() -> int:
@@ -48,33 +50,50 @@ def _report(told: dict[str, dict[str, Any]]) -> Report:
     report = Report("the stock client")
     ours, theirs = told["ours"], told["mlflow"]
     logging = ours["traces_per_s"] / theirs["traces_per_s"]
-    searching = theirs["search_s"] / ours["search_s"]
-    is_limit = ours["client_cores"] > 0.9
-    said = f"{logging:.1f} x, the client at {ours['client_cores'] * 100:.0f} % of a core"
     report.bar(
         "6",
         f"logging: ≥ {_LOG_BAR:g} x MLflow's server, until the client is the limit",
-        said,
-        logging >= _LOG_BAR or is_limit,
+        f"{logging:.1f} x; the client takes {ours['client_cores'] * 100:.0f} % of a core",
+        logging >= _LOG_BAR or ours["client_cores"] > _BUSY,
     )
+    searching = theirs["search_s"] / ours["search_s"]
+    most = theirs["search_s"] / ours["search_alone_s"]
     report.bar(
         "6",
         f"search of 100 traces with spans: ≥ {_SEARCH_BAR:g} x",
-        f"{searching:.1f} x",
+        f"{searching:.1f} x; {most:.1f} x with a server that takes no time",
         searching >= _SEARCH_BAR,
     )
+    asking = theirs["asked_s"] / ours["asked_s"]
+    report.bar(
+        "6",
+        f"the same search's requests without the client: ≥ {_SEARCH_BAR:g} x",
+        f"{asking:.1f} x",
+        asking >= _SEARCH_BAR,
+    )
     report.table(
-        ("server", "traces/s", "client, cores", "search of 100 with spans, s"),
+        ("server", "traces/s", "client, cores", "search, s", "its requests alone, s"),
         [
             (
                 name,
                 f"{each['traces_per_s']:.1f}",
                 f"{each['client_cores']:.2f}",
-                f"{each['search_s']:.2f}",
+                f"{each['search_s']:.3f}",
+                f"{each['asked_s']:.3f}",
             )
             for name, each in told.items()
+        ]
+        + [
+            (
+                "none: the client alone",
+                f"{ours['traces_alone_per_s']:.1f}",
+                "1",
+                f"{ours['search_alone_s']:.3f}",
+                "",
+            )
         ],
-        f"Logging: {ratio(ours['traces_per_s'], theirs['traces_per_s'])}.",
+        f"Logging: {ratio(ours['traces_per_s'], theirs['traces_per_s'])}. A search is of 100 "
+        "traces with their spans.",
     )
     return report
 
