@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,34 @@ class ClientEnvironment:
         return done.stdout
 
 
+@dataclass
+class Guarded:
+    server: RunningServer
+    environment: dict[str, str]
+    """Names the home and the store, for the command line."""
+
+    def command(self, *words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "tracelake", "tokens", *words],
+            env=os.environ | self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    def token(self, *options: str) -> tuple[str, str]:
+        """A new token, and its id."""
+        printed = self.command("create", "ann", *options)
+        return printed.split()[0], printed.split()[-1].rstrip(".")
+
+    def client_secret(self) -> tuple[str, str, str]:
+        """Client id and secret of a service principal, and the secret's id."""
+        printed = self.command("create", "robot", "--client-secret")
+        words = printed.split()
+        return words[2], words[5], words[-1].rstrip(".")
+
+
 class ClientEnvironments:
     """Each is made when it is first asked for."""
 
@@ -97,5 +126,15 @@ def newest_environment(clients: ClientEnvironments) -> ClientEnvironment:
 def server(tmp_path: Path, store_url: str) -> Iterator[RunningServer]:
     running = start_server(tmp_path / "home", store_url, otlp_default_experiment="")
     yield running
+    running.process.terminate()
+    running.process.wait()
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, store_url: str) -> Iterator[Guarded]:
+    """A server that asks for tokens."""
+    environment = {"TRACELAKE_HOME": str(tmp_path / "home"), "TRACELAKE_STORE_URL": store_url}
+    running = start_server(tmp_path / "home", store_url, auth="required")
+    yield Guarded(running, environment)
     running.process.terminate()
     running.process.wait()

@@ -1,54 +1,9 @@
 """MLflow's own clients against a server that asks for tokens, by its own address and as if it were
 a workspace; and what they are told when a token is bad, has expired or was revoked."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
 
-from tests.conftest import RunningServer, start_server
-from tests.mlflow.conftest import ClientEnvironment
-
-
-@dataclass
-class Guarded:
-    server: RunningServer
-    environment: dict[str, str]
-    """Names the home and the store, for the command line."""
-
-    def command(self, *words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "tracelake", "tokens", *words],
-            env=os.environ | self.environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout
-
-    def token(self, *options: str) -> tuple[str, str]:
-        """A new token, and its id."""
-        printed = self.command("create", "ann", *options)
-        return printed.split()[0], printed.split()[-1].rstrip(".")
-
-    def client_secret(self) -> tuple[str, str, str]:
-        """Client id and secret of a service principal, and the secret's id."""
-        printed = self.command("create", "robot", "--client-secret")
-        words = printed.split()
-        return words[2], words[5], words[-1].rstrip(".")
-
-
-@pytest.fixture
-def guarded(tmp_path: Path, store_url: str) -> Iterator[Guarded]:
-    environment = {"TRACELAKE_HOME": str(tmp_path / "home"), "TRACELAKE_STORE_URL": store_url}
-    running = start_server(tmp_path / "home", store_url, auth="required")
-    yield Guarded(running, environment)
-    running.process.terminate()
-    running.process.wait()
+from tests.mlflow.conftest import ClientEnvironment, Guarded
 
 
 def test_a_token_is_asked_for(newest_environment: ClientEnvironment, guarded: Guarded) -> None:
