@@ -9,11 +9,12 @@ from typing import Annotated, Any, Final
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tracelake.model.errors import AlreadyExists, InvalidInput, QueryTimeout, TracelakeError
+from tracelake.model.text import encodable
 from tracelake.web.bounded import bounded
 from tracelake.web.errors import answer_error, invalid_input
 
@@ -22,6 +23,11 @@ _BAD_REQUEST: Final = (AlreadyExists, InvalidInput, QueryTimeout)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 Text = Annotated[str, StringConstraints(max_length=1_000_000)]
+Payload = Annotated[
+    Text,
+    BeforeValidator(lambda told: encodable(told) if isinstance(told, str) else told),
+]
+"""What users' programs said, who may cut a text in the middle of a character."""
 
 
 class Message(BaseModel):

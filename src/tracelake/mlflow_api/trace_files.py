@@ -20,6 +20,7 @@ from tracelake.model.entities import JsonValue
 from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.model.ids import format_trace_id, parse_span_id, parse_trace_id
 from tracelake.model.jsonvalue import as_list, as_object, objects_in
+from tracelake.model.text import encodable
 from tracelake.store.api import OtlpSpan, TraceReader
 
 NAME: Final = "traces.json"
@@ -36,6 +37,8 @@ _WORDS: Final = {
     Status.STATUS_CODE_OK: "STATUS_CODE_OK",
     Status.STATUS_CODE_ERROR: "STATUS_CODE_ERROR",
 }
+_TRACE_ID: Final = "mlflow.traceRequestId"
+"""An attribute of every span: here it shows whether values are told as JSON texts."""
 _INT64: Final = 2**63
 
 StoreSpans = Callable[[str, bytes], Awaitable[None]]
@@ -141,14 +144,14 @@ def _span(raw_id: bytes, told: dict[str, JsonValue]) -> OtlpMessage:
         trace_id=raw_id,
         span_id=_raw(told["span_id"]),
         parent_span_id=_raw(told.get("parent_span_id") or ""),
-        name=str(told.get("name") or ""),
+        name=_text(told.get("name")),
         start_time_unix_nano=_time(told.get("start_time_unix_nano")),
         end_time_unix_nano=_time(told.get("end_time_unix_nano")),
         status=Status(
             code=_CODES.get(str(status.get("code")), Status.STATUS_CODE_UNSET),
-            message=str(status.get("message") or ""),
+            message=_text(status.get("message")),
         ),
-        attributes=_texts(told.get("attributes")),
+        attributes=_attributes(told),
     )
     for link in objects_in(told.get("links")):
         message.links.add(
@@ -169,14 +172,14 @@ def _old_span(raw_id: bytes, told: dict[str, JsonValue]) -> OtlpMessage:
         trace_id=raw_id,
         span_id=_hex(str(context["span_id"])),
         parent_span_id=_hex(parent) if parent else b"",
-        name=str(told.get("name") or ""),
+        name=_text(told.get("name")),
         start_time_unix_nano=_time(told.get("start_time")),
         end_time_unix_nano=_time(told.get("end_time")),
         status=Status(
             code=_CODES.get(str(told.get("status_code")), Status.STATUS_CODE_UNSET),
-            message=str(told.get("status_message") or ""),
+            message=_text(told.get("status_message")),
         ),
-        attributes=_texts(told.get("attributes")),
+        attributes=_attributes(told),
     )
     _add_events(message, told, "timestamp")
     return message
@@ -185,28 +188,32 @@ def _old_span(raw_id: bytes, told: dict[str, JsonValue]) -> OtlpMessage:
 def _add_events(message: OtlpMessage, told: dict[str, JsonValue], time_key: str) -> None:
     for event in objects_in(told.get("events")):
         message.events.add(
-            name=str(event.get("name") or ""),
+            name=_text(event.get("name")),
             time_unix_nano=_time(event.get(time_key)),
             attributes=_pairs(event.get("attributes")),
         )
 
 
-def _texts(told: JsonValue) -> Sequence[KeyValue]:
-    """Attributes, each a JSON text of its value."""
-    pairs: list[KeyValue] = []
-    for key, text in (as_object(told) or {}).items():
-        value: JsonValue = text
-        if isinstance(text, str):
-            try:
-                value = json.loads(text)
-            except ValueError:
-                value = text
-        pairs.append(KeyValue(key=key, value=_any(value)))
-    return pairs
+def _attributes(told: dict[str, JsonValue]) -> Sequence[KeyValue]:
+    """Each is the JSON text of its value; from the client in TypeScript, the value itself."""
+    attributes = as_object(told.get("attributes")) or {}
+    if str(attributes.get(_TRACE_ID)).startswith("tr-"):
+        return _pairs(attributes)
+    return _pairs({key: _parsed(value) for key, value in attributes.items()})
+
+
+def _parsed(value: JsonValue) -> JsonValue:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def _pairs(told: JsonValue) -> Sequence[KeyValue]:
-    return [KeyValue(key=key, value=_any(v)) for key, v in (as_object(told) or {}).items()]
+    pairs = (as_object(told) or {}).items()
+    return [KeyValue(key=encodable(key), value=_any(value)) for key, value in pairs]
 
 
 def _any(value: JsonValue) -> AnyValue:
@@ -220,7 +227,7 @@ def _any(value: JsonValue) -> AnyValue:
         case int() | float():
             return AnyValue(double_value=float(value))
         case str():
-            return AnyValue(string_value=value)
+            return AnyValue(string_value=encodable(value))
         case list():
             made = AnyValue()
             made.array_value.SetInParent()
@@ -231,6 +238,10 @@ def _any(value: JsonValue) -> AnyValue:
             made.kvlist_value.SetInParent()
             made.kvlist_value.values.extend(_pairs(value))
             return made
+
+
+def _text(value: JsonValue) -> str:
+    return encodable(str(value or ""))
 
 
 def _hex(text: str) -> bytes:

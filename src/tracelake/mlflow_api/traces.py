@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from tracelake.mlflow_api.assessments import AssessmentMessage, assessment_message
 from tracelake.mlflow_api.flavour import artifact_root, is_of_workspace
-from tracelake.mlflow_api.route import Message, Text, said
+from tracelake.mlflow_api.route import Message, Payload, Text, said
 from tracelake.mlflow_api.spans import span_message
 from tracelake.mlflow_api.times import format_duration, format_time, parse_duration, parse_time
 from tracelake.model.anyvalue import parse_json_text
@@ -70,14 +70,14 @@ class Location(Message):
 class InfoMessage(Message):
     trace_id: Text
     trace_location: Location
-    client_request_id: Text | None = None
+    client_request_id: Payload | None = None
     request_time: Text | None = None
     execution_duration: Text | None = None
     state: Text | None = None
-    trace_metadata: dict[str, Text] = {}
-    tags: dict[str, Text] = {}
-    request_preview: Text | None = None
-    response_preview: Text | None = None
+    trace_metadata: dict[Payload, Payload] = {}
+    tags: dict[Payload, Payload] = {}
+    request_preview: Payload | None = None
+    response_preview: Payload | None = None
     assessments: list[AssessmentMessage] = []
 
     def to_info(self) -> ClientInfo:
