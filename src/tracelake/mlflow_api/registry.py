@@ -1,6 +1,7 @@
 """Registered models, their versions, prompts: `2.0/mlflow/{registered-models,model-versions}/…`."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -108,7 +109,7 @@ class Transition(OfVersion):
 def add_registry(routes: APIRouter, registry: RegisteredModels, logged: LoggedModels) -> None:
     _models(routes, registry)
     _latest(routes, registry)
-    add_labels(routes, registry, _MODELS, _VERSIONS, version_told)
+    add_shared(routes, registry, _PLAIN)
     _versions(routes, registry)
     _version_details(routes, registry, logged)
 
@@ -117,12 +118,7 @@ def _models(routes: APIRouter, registry: RegisteredModels) -> None:
     @routes.post(_MODELS + "/create")
     @requires(Permission.WRITE_EXPERIMENTS)
     def create(body: NewModel) -> JsonAnswer:
-        return _model_answer(registry.create(body.name, body.description, to_map(body.tags)))
-
-    @routes.get(_MODELS + "/get")
-    @requires(Permission.READ_EXPERIMENTS)
-    def get(name: str) -> JsonAnswer:
-        return _model_answer(registry.get(name))
+        return _PLAIN.model(registry.create(body.name, body.description, to_map(body.tags)))
 
     @routes.get(_MODELS + "/search")
     @requires(Permission.READ_EXPERIMENTS)
@@ -138,18 +134,12 @@ def _models(routes: APIRouter, registry: RegisteredModels) -> None:
     @routes.post(_MODELS + "/rename")
     @requires(Permission.WRITE_EXPERIMENTS)
     def rename(body: Rename) -> JsonAnswer:
-        return _model_answer(registry.rename(body.name, body.new_name))
+        return _PLAIN.model(registry.rename(body.name, body.new_name))
 
     @routes.patch(_MODELS + "/update")
     @requires(Permission.WRITE_EXPERIMENTS)
     def update(body: Description) -> JsonAnswer:
-        return _model_answer(registry.update(body.name, description=body.description))
-
-    @routes.delete(_MODELS + "/delete")
-    @requires(Permission.WRITE_EXPERIMENTS)
-    def delete(body: OfModel) -> JsonAnswer:
-        registry.delete(body.name)
-        return JsonAnswer({})
+        return _PLAIN.model(registry.update(body.name, description=body.description))
 
 
 def _latest(routes: APIRouter, registry: RegisteredModels) -> None:
@@ -164,14 +154,59 @@ def _latest(routes: APIRouter, registry: RegisteredModels) -> None:
         return _versions_answer(registry.latest_versions(query.name, query.stages))
 
 
-def add_labels(
-    routes: APIRouter,
-    registry: RegisteredModels,
-    models: str,
-    versions: str,
-    tell: Callable[[ModelVersion], dict[str, Any]],
-) -> None:
-    """Aliases and tags below these addresses; `tell` says a version in the words spoken there."""
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Where a registry is, and the words it is spoken of in there."""
+
+    models: str
+    versions: str
+    model_told: Callable[[RegisteredModel], dict[str, Any]]
+    version_told: Callable[[ModelVersion], dict[str, Any]]
+
+    def model(self, model: RegisteredModel) -> JsonAnswer:
+        return JsonAnswer({"registered_model": self.model_told(model)})
+
+    def version(self, version: ModelVersion) -> JsonAnswer:
+        return JsonAnswer({"model_version": self.version_told(version)})
+
+
+def add_shared(routes: APIRouter, registry: RegisteredModels, dialect: Dialect) -> None:
+    """What is the same in every dialect."""
+    models, versions = dialect.models, dialect.versions
+
+    @routes.get(models + "/get")
+    @requires(Permission.READ_EXPERIMENTS)
+    def get(name: str) -> JsonAnswer:
+        return dialect.model(registry.get(name))
+
+    @routes.delete(models + "/delete")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def delete(body: OfModel) -> JsonAnswer:
+        registry.delete(body.name)
+        return JsonAnswer({})
+
+    @routes.get(versions + "/get")
+    @requires(Permission.READ_EXPERIMENTS)
+    def get_version(name: str, version: NumberInQuery) -> JsonAnswer:
+        return dialect.version(registry.version(name, version))
+
+    @routes.patch(versions + "/update")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def update_version(body: VersionDescription) -> JsonAnswer:
+        changed = registry.update_version(body.name, body.version, description=body.description)
+        return dialect.version(changed)
+
+    @routes.delete(versions + "/delete")
+    @requires(Permission.WRITE_EXPERIMENTS)
+    def delete_version(body: OfVersion) -> JsonAnswer:
+        registry.delete_version(body.name, body.version)
+        return JsonAnswer({})
+
+    _labels(routes, registry, dialect)
+
+
+def _labels(routes: APIRouter, registry: RegisteredModels, dialect: Dialect) -> None:
+    models, versions = dialect.models, dialect.versions
 
     @routes.post(models + "/alias")
     @requires(Permission.WRITE_EXPERIMENTS)
@@ -188,7 +223,7 @@ def add_labels(
     @routes.get(models + "/alias")
     @requires(Permission.READ_EXPERIMENTS)
     def by_alias(name: str, alias: str) -> JsonAnswer:
-        return JsonAnswer({"model_version": tell(registry.by_alias(name, alias))})
+        return dialect.version(registry.by_alias(name, alias))
 
     @routes.post(models + "/set-tag")
     @requires(Permission.WRITE_EXPERIMENTS)
@@ -230,12 +265,7 @@ def _versions(routes: APIRouter, registry: RegisteredModels) -> None:
                 to_map(body.tags),
             )
         )
-        return _version_answer(made)
-
-    @routes.get(_VERSIONS + "/get")
-    @requires(Permission.READ_EXPERIMENTS)
-    def get(name: str, version: NumberInQuery) -> JsonAnswer:
-        return _version_answer(registry.version(name, version))
+        return _PLAIN.version(made)
 
     @routes.get(_VERSIONS + "/search")
     @requires(Permission.READ_EXPERIMENTS)
@@ -248,18 +278,6 @@ def _versions(routes: APIRouter, registry: RegisteredModels) -> None:
             )
         )
 
-    @routes.patch(_VERSIONS + "/update")
-    @requires(Permission.WRITE_EXPERIMENTS)
-    def update(body: VersionDescription) -> JsonAnswer:
-        changed = registry.update_version(body.name, body.version, description=body.description)
-        return _version_answer(changed)
-
-    @routes.delete(_VERSIONS + "/delete")
-    @requires(Permission.WRITE_EXPERIMENTS)
-    def delete(body: OfVersion) -> JsonAnswer:
-        registry.delete_version(body.name, body.version)
-        return JsonAnswer({})
-
 
 def _version_details(routes: APIRouter, registry: RegisteredModels, logged: LoggedModels) -> None:
     @routes.post(_VERSIONS + "/transition-stage")
@@ -271,7 +289,7 @@ def _version_details(routes: APIRouter, registry: RegisteredModels, logged: Logg
             body.stage,
             archives_others=body.archive_existing_versions,
         )
-        return _version_answer(moved)
+        return _PLAIN.version(moved)
 
     @routes.get(_VERSIONS + "/get-download-uri")
     @requires(Permission.READ_EXPERIMENTS)
@@ -292,14 +310,6 @@ def _query(told: ModelSearch) -> ListQuery:
     return ListQuery(
         told.filter or "", tuple(told.order_by), told.max_results, told.page_token or None
     )
-
-
-def _model_answer(model: RegisteredModel) -> JsonAnswer:
-    return JsonAnswer({"registered_model": model_told(model)})
-
-
-def _version_answer(version: ModelVersion) -> JsonAnswer:
-    return JsonAnswer({"model_version": version_told(version)})
 
 
 def _versions_answer(versions: list[ModelVersion]) -> JsonAnswer:
@@ -337,3 +347,6 @@ def version_told(version: ModelVersion) -> dict[str, Any]:
         tags=from_map(version.tags),
         aliases=list(version.aliases),
     )
+
+
+_PLAIN = Dialect(_MODELS, _VERSIONS, model_told, version_told)

@@ -14,12 +14,12 @@ from starlette.requests import Request
 from tracelake.mlflow_api.artifacts import list_below, own_path
 from tracelake.mlflow_api.registry import (
     Description,
+    Dialect,
     NewModel,
     NumberInQuery,
     OfModel,
     OfVersion,
-    VersionDescription,
-    add_labels,
+    add_shared,
     download_uri,
     model_told,
     version_told,
@@ -62,7 +62,7 @@ class Page(Message):
 
 def add_unity_catalog(routes: APIRouter, registry: RegisteredModels) -> None:
     _models(routes, registry)
-    add_labels(routes, registry, _MODELS, _VERSIONS, _version_told)
+    add_shared(routes, registry, _CATALOG)
     _versions(routes, registry)
     _files(routes, registry)
 
@@ -73,12 +73,7 @@ def _models(routes: APIRouter, registry: RegisteredModels) -> None:
     def create(body: NewModel) -> JsonAnswer:
         if body.name.count(".") != _LEVELS - 1 or not all(body.name.split(".")):
             raise InvalidInput(f"name {body.name!r}: use catalog.schema.model")
-        return _model(registry.create(body.name, body.description, to_map(body.tags)))
-
-    @routes.get(_MODELS + "/get")
-    @requires(Permission.READ_EXPERIMENTS)
-    def get(name: str) -> JsonAnswer:
-        return _model(registry.get(name))
+        return _CATALOG.model(registry.create(body.name, body.description, to_map(body.tags)))
 
     @routes.get(_MODELS + "/search")
     @requires(Permission.READ_EXPERIMENTS)
@@ -95,14 +90,8 @@ def _models(routes: APIRouter, registry: RegisteredModels) -> None:
     @requires(Permission.WRITE_EXPERIMENTS)
     def update(body: Update) -> JsonAnswer:
         if body.new_name:
-            return _model(registry.rename(body.name, body.new_name))
-        return _model(registry.update(body.name, description=body.description))
-
-    @routes.delete(_MODELS + "/delete")
-    @requires(Permission.WRITE_EXPERIMENTS)
-    def delete(body: OfModel) -> JsonAnswer:
-        registry.delete(body.name)
-        return JsonAnswer({})
+            return _CATALOG.model(registry.rename(body.name, body.new_name))
+        return _CATALOG.model(registry.update(body.name, description=body.description))
 
 
 def _versions(routes: APIRouter, registry: RegisteredModels) -> None:
@@ -120,17 +109,12 @@ def _versions(routes: APIRouter, registry: RegisteredModels) -> None:
                 status=PENDING,
             )
         )
-        return _version(made)
+        return _CATALOG.version(made)
 
     @routes.post(_VERSIONS + "/finalize")
     @requires(Permission.WRITE_EXPERIMENTS)
     def finalise(body: OfVersion) -> JsonAnswer:
-        return _version(registry.update_version(body.name, body.version, status=READY))
-
-    @routes.get(_VERSIONS + "/get")
-    @requires(Permission.READ_EXPERIMENTS)
-    def get(name: str, version: NumberInQuery) -> JsonAnswer:
-        return _version(registry.version(name, version))
+        return _CATALOG.version(registry.update_version(body.name, body.version, status=READY))
 
     @routes.get(_VERSIONS + "/search")
     @requires(Permission.READ_EXPERIMENTS)
@@ -142,18 +126,6 @@ def _versions(routes: APIRouter, registry: RegisteredModels) -> None:
                 next_page_token=page.next_page_token,
             )
         )
-
-    @routes.patch(_VERSIONS + "/update")
-    @requires(Permission.WRITE_EXPERIMENTS)
-    def update(body: VersionDescription) -> JsonAnswer:
-        changed = registry.update_version(body.name, body.version, description=body.description)
-        return _version(changed)
-
-    @routes.delete(_VERSIONS + "/delete")
-    @requires(Permission.WRITE_EXPERIMENTS)
-    def delete(body: OfVersion) -> JsonAnswer:
-        registry.delete_version(body.name, body.version)
-        return JsonAnswer({})
 
     @routes.post(_VERSIONS + "/emit-lineage")
     @requires(Permission.READ_EXPERIMENTS)
@@ -210,18 +182,10 @@ def _folder(version: ModelVersion) -> str:
     return "/".join(("Models", *version.name.split("."), str(version.version)))
 
 
-def _model(model: RegisteredModel) -> JsonAnswer:
-    return JsonAnswer({"registered_model": _model_told(model)})
-
-
 def _model_told(model: RegisteredModel) -> dict[str, Any]:
     told = model_told(model)
     told.pop("latest_versions")
     return told
-
-
-def _version(version: ModelVersion) -> JsonAnswer:
-    return JsonAnswer({"model_version": _version_told(version)})
 
 
 def _version_told(version: ModelVersion) -> dict[str, Any]:
@@ -234,3 +198,6 @@ def _version_told(version: ModelVersion) -> dict[str, Any]:
         "aliases": [{"alias": alias, "version": str(version.version)} for alias in version.aliases],
         "storage_location": f"dbfs:/{_folder(version)}",
     }
+
+
+_CATALOG = Dialect(_MODELS, _VERSIONS, _model_told, _version_told)
