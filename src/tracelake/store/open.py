@@ -49,6 +49,8 @@ from tracelake.store.retention import SqlRetention
 from tracelake.store.reviews import Reviews, SqlReviews
 from tracelake.store.runs import Runs, SqlRuns
 from tracelake.store.scorers import Scorers, SqlScorers
+from tracelake.store.webhook_outbox import SqlWebhookOutbox, WebhookOutbox
+from tracelake.store.webhooks import SqlWebhooks, Webhooks
 from tracelake.store.writer import SqlSpanWriter
 
 _SEE_TO: Final = {
@@ -68,6 +70,8 @@ class Store:
     reviews: Reviews
     logged_models: LoggedModels
     registered_models: RegisteredModels
+    webhooks: Webhooks
+    webhook_outbox: WebhookOutbox
     artifacts: Artifacts
     artifact_parts: ArtifactParts
     scorers: Scorers
@@ -129,6 +133,8 @@ def open_store(url: str) -> Store:
         reviews=SqlReviews(database),
         logged_models=SqlLoggedModels(database),
         registered_models=SqlRegisteredModels(database),
+        webhooks=SqlWebhooks(database),
+        webhook_outbox=SqlWebhookOutbox(database),
         artifacts=SqlArtifacts(database),
         artifact_parts=SqlArtifactParts(database),
         scorers=SqlScorers(database),

@@ -32,6 +32,14 @@ from tracelake.store.database import Database, now_ms
 from tracelake.store.keyset import OrderKey
 from tracelake.store.listing import Field, Listing, Noun, keyed_text
 from tracelake.store.logged_models import logged_models
+from tracelake.store.registry_events import (
+    alias_deleted,
+    alias_set,
+    model_created,
+    model_tags_changed,
+    version_created,
+    version_tags_changed,
+)
 from tracelake.store.rows import AnyRow
 from tracelake.store.schema import JsonColumn, metadata
 
@@ -251,7 +259,9 @@ class SqlRegisteredModels:
                         last_update_time_ms=time_ms,
                     )
                 )
-                return _whole(connection, [_model(connection, name)])[0]
+                row = _model(connection, name)
+                model_created(connection, name, row.description, row.tags)
+                return _whole(connection, [row])[0]
         except IntegrityError as error:
             raise _taken(name) from error
 
@@ -284,7 +294,9 @@ class SqlRegisteredModels:
         with self._database.write() as connection:
             row = _model(connection, name)
             _change_model(connection, name, **_changes(row, description, tags))
-            return _whole(connection, [_model(connection, name)])[0]
+            row = _model(connection, name)
+            model_tags_changed(connection, name, row.tags, tags or {})
+            return _whole(connection, [row])[0]
 
     def delete(self, name: str) -> None:
         with self._database.write() as connection:
@@ -304,19 +316,21 @@ class SqlRegisteredModels:
     def set_alias(self, name: str, alias: str, version: int) -> None:
         _check_alias(alias)
         with self._database.write() as connection:
-            _model(connection, name)
+            model = _model(connection, name)
             _version(connection, name, version)
             _forget_aliases(connection, name, model_aliases.c.alias == alias)
             connection.execute(
                 model_aliases.insert().values(name=name, alias=alias, version=version)
             )
             _change_model(connection, name)
+            alias_set(connection, name, alias, version, model.tags)
 
     def delete_alias(self, name: str, alias: str) -> None:
         with self._database.write() as connection:
-            _model(connection, name)
+            model = _model(connection, name)
             _forget_aliases(connection, name, model_aliases.c.alias == storable(alias))
             _change_model(connection, name)
+            alias_deleted(connection, name, alias, model.tags)
 
     def by_alias(self, name: str, alias: str) -> ModelVersion:
         with self._database.read() as connection:
@@ -354,7 +368,11 @@ class SqlRegisteredModels:
                     last_update_time_ms=time_ms,
                 )
             )
-            return _versions(connection, [_version(connection, new.name, number)])[0]
+            row = _version(connection, new.name, number)
+            version_created(
+                connection, new.name, number, row.source, run_id, row.description, row.tags
+            )
+            return _versions(connection, [row])[0]
 
     def version(self, name: str, version: int) -> ModelVersion:
         with self._database.read() as connection:
@@ -375,6 +393,8 @@ class SqlRegisteredModels:
             if status is not None:
                 values["status"] = status
             _change_version(connection, name, version, **values)
+            model = _model(connection, name)
+            version_tags_changed(connection, name, version, model.tags, tags or {})
             return _versions(connection, [_version(connection, name, version)])[0]
 
     def move_version(

@@ -23,6 +23,7 @@ _COUNTERS = (
     "indexed_facts",
     "indexed_text",
     "artifact_file",
+    "webhook_delivery",
 )
 
 Key = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -40,6 +41,7 @@ def upgrade() -> None:
     _create_artifacts()
     _create_principals()
     _create_reviews()
+    _create_webhooks()
 
 
 def _create_traces() -> None:
@@ -630,4 +632,38 @@ def _create_reviews() -> None:
         sa.Column("creation_time_ms", sa.BigInteger, nullable=False),
         sa.Column("last_update_time_ms", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("queue_id", "item_id", name="pk_review_items"),
+    )
+
+
+def _create_webhooks() -> None:
+    op.create_table(
+        "webhooks",
+        sa.Column("webhook_id", sa.Text, primary_key=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("description", sa.Text, nullable=False),
+        sa.Column("url", sa.Text, nullable=False),
+        sa.Column("events", Json, nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("secret", sa.Text, nullable=False),
+        sa.Column("creation_time_ms", sa.BigInteger, nullable=False),
+        sa.Column("last_update_time_ms", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "webhook_deliveries",
+        sa.Column("number", Key, primary_key=True),
+        sa.Column("delivery_id", sa.Text, nullable=False),
+        sa.Column(
+            "webhook_id",
+            sa.Text,
+            sa.ForeignKey(
+                "webhooks.webhook_id", name="fk_webhook_deliveries_webhook_id", ondelete="CASCADE"
+            ),
+            nullable=False,
+        ),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("next_attempt_ms", sa.BigInteger, nullable=False),
+    )
+    op.create_index(
+        "ix_webhook_deliveries_next", "webhook_deliveries", ["webhook_id", "next_attempt_ms"]
     )
