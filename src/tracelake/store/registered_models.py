@@ -295,7 +295,8 @@ class SqlRegisteredModels:
             row = _model(connection, name)
             _change_model(connection, name, **_changes(row, description, tags))
             row = _model(connection, name)
-            model_tags_changed(connection, name, row.tags, tags or {})
+            if tags:
+                model_tags_changed(connection, name, row.tags, tags)
             return _whole(connection, [row])[0]
 
     def delete(self, name: str) -> None:
@@ -393,8 +394,9 @@ class SqlRegisteredModels:
             if status is not None:
                 values["status"] = status
             _change_version(connection, name, version, **values)
-            model = _model(connection, name)
-            version_tags_changed(connection, name, version, model.tags, tags or {})
+            if tags:
+                model = _model(connection, name)
+                version_tags_changed(connection, name, version, model.tags, tags)
             return _versions(connection, [_version(connection, name, version)])[0]
 
     def move_version(

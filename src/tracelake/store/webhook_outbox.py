@@ -9,6 +9,7 @@ from uuid import uuid4
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     ForeignKey,
     Index,
@@ -16,7 +17,6 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
-    func,
     select,
     update,
 )
@@ -43,9 +43,10 @@ webhook_deliveries = Table(
         nullable=False,
     ),
     Column("body", Text, nullable=False),
+    Column("creation_time_ms", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_attempt_ms", BigInteger, nullable=False),
-    Index("ix_webhook_deliveries_next", "webhook_id", "next_attempt_ms"),
+    Index("ix_webhook_deliveries_order", "webhook_id", "number"),
 )
 
 
@@ -60,6 +61,7 @@ class Delivery:
     destination: Destination
     """As of now, not of when it happened."""
     body: str
+    creation_time_ms: int
     attempts: int
     """That have failed so far."""
 
@@ -72,7 +74,10 @@ class WebhookOutbox(Protocol):
         ...
 
     def next(self, webhook_id: str) -> Delivery | None:
-        """What an active webhook is to be told now: what is due first, then what happened first."""
+        """What an active webhook is to be told now: of what is due, that which happened first.
+
+        So events are told in the order of their changes, but for those that were postponed.
+        """
         ...
 
     def remove(self, number: int) -> None:
@@ -80,7 +85,13 @@ class WebhookOutbox(Protocol):
         ...
 
     def postpone(self, number: int, delay_s: float) -> None:
-        """An attempt has failed; the next one is after so long. As `remove` where it has gone."""
+        """The receiver failed at this event: it is told again after so long, the others meanwhile.
+        As `remove` where it has gone."""
+        ...
+
+    def pause(self, number: int, delay_s: float) -> None:
+        """The receiver cannot be told anything for so long: this event, then the others, wait. As
+        `remove` where it has gone."""
         ...
 
 
@@ -95,6 +106,7 @@ def emit(connection: Connection, event: WebhookEvent, data: Mapping[str, JsonVal
     if not wanting:
         return
     body = event_body(event, data)
+    time_ms = now_ms()
     first = next_numbers(connection, _NUMBERS, len(wanting))
     connection.execute(
         webhook_deliveries.insert(),
@@ -104,8 +116,9 @@ def emit(connection: Connection, event: WebhookEvent, data: Mapping[str, JsonVal
                 "delivery_id": str(uuid4()),
                 "webhook_id": webhook_id,
                 "body": body,
+                "creation_time_ms": time_ms,
                 "attempts": 0,
-                "next_attempt_ms": now_ms(),
+                "next_attempt_ms": time_ms,
             }
             for number, webhook_id in enumerate(wanting, first)
         ],
@@ -120,12 +133,18 @@ class SqlWebhookOutbox:
 
     def waiting(self, most: int) -> list[str]:
         told = webhook_deliveries.c
+        time_ms = now_ms()
+        first = (
+            select(told.number)
+            .where(told.webhook_id == webhooks.c.webhook_id, told.next_attempt_ms <= time_ms)
+            .order_by(told.number)
+            .limit(1)
+            .scalar_subquery()
+        )
         query = (
-            select(told.webhook_id)
-            .join(webhooks, webhooks.c.webhook_id == told.webhook_id)
-            .where(webhooks.c.status == ACTIVE, told.next_attempt_ms <= now_ms())
-            .group_by(told.webhook_id)
-            .order_by(func.min(told.next_attempt_ms))
+            select(webhooks.c.webhook_id)
+            .where(*_open(time_ms), first.is_not(None))
+            .order_by(first)
             .limit(most)
         )
         with self._database.read() as connection:
@@ -133,15 +152,12 @@ class SqlWebhookOutbox:
 
     def next(self, webhook_id: str) -> Delivery | None:
         told = webhook_deliveries.c
+        time_ms = now_ms()
         query = (
             select(webhook_deliveries, webhooks.c.url, webhooks.c.secret)
             .join(webhooks, webhooks.c.webhook_id == told.webhook_id)
-            .where(
-                told.webhook_id == webhook_id,
-                webhooks.c.status == ACTIVE,
-                told.next_attempt_ms <= now_ms(),
-            )
-            .order_by(told.next_attempt_ms, told.number)
+            .where(told.webhook_id == webhook_id, told.next_attempt_ms <= time_ms, *_open(time_ms))
+            .order_by(told.number)
             .limit(1)
         )
         with self._database.read() as connection:
@@ -154,6 +170,7 @@ class SqlWebhookOutbox:
             row.webhook_id,
             Destination(row.url, row.secret),
             row.body,
+            row.creation_time_ms,
             row.attempts,
         )
 
@@ -165,11 +182,34 @@ class SqlWebhookOutbox:
 
     def postpone(self, number: int, delay_s: float) -> None:
         with self._database.write() as connection:
+            _count_attempt(connection, number, next_attempt_ms=_after_ms(delay_s))
+
+    def pause(self, number: int, delay_s: float) -> None:
+        webhook_id = (
+            select(webhook_deliveries.c.webhook_id)
+            .where(webhook_deliveries.c.number == number)
+            .scalar_subquery()
+        )
+        with self._database.write() as connection:
+            _count_attempt(connection, number)
             connection.execute(
-                update(webhook_deliveries)
-                .where(webhook_deliveries.c.number == number)
-                .values(
-                    attempts=webhook_deliveries.c.attempts + 1,
-                    next_attempt_ms=now_ms() + int(delay_s * 1000),
-                )
+                update(webhooks)
+                .where(webhooks.c.webhook_id == webhook_id)
+                .values(paused_until_ms=_after_ms(delay_s))
             )
+
+
+def _open(time_ms: int) -> list[ColumnElement[bool]]:
+    return [webhooks.c.status == ACTIVE, webhooks.c.paused_until_ms <= time_ms]
+
+
+def _after_ms(delay_s: float) -> int:
+    return now_ms() + int(delay_s * 1000)
+
+
+def _count_attempt(connection: Connection, number: int, **values: int) -> None:
+    connection.execute(
+        update(webhook_deliveries)
+        .where(webhook_deliveries.c.number == number)
+        .values(attempts=webhook_deliveries.c.attempts + 1, **values)
+    )

@@ -33,6 +33,7 @@ webhooks = Table(
     Column("events", JsonColumn, nullable=False),
     Column("status", Text, nullable=False),
     Column("secret", Text, nullable=False),
+    Column("paused_until_ms", BigInteger, nullable=False),
     Column("creation_time_ms", BigInteger, nullable=False),
     Column("last_update_time_ms", BigInteger, nullable=False),
 )
@@ -88,7 +89,7 @@ class Webhooks(Protocol):
 
     def update(self, webhook_id: str, fields: Mapping[str, Any]) -> Webhook:
         """Change any field of `NewWebhook`. What it is still to be told goes where it now points,
-        and waits while it is disabled. Raises InvalidInput."""
+        at once, and waits while it is disabled. Raises InvalidInput."""
         ...
 
     def delete(self, webhook_id: str) -> None:
@@ -126,6 +127,7 @@ class SqlWebhooks:
             connection.execute(
                 webhooks.insert().values(
                     webhook_id=webhook_id,
+                    paused_until_ms=0,
                     creation_time_ms=time_ms,
                     last_update_time_ms=time_ms,
                     **values,
@@ -147,7 +149,7 @@ class SqlWebhooks:
             connection.execute(
                 update(webhooks)
                 .where(webhooks.c.webhook_id == webhook_id)
-                .values(last_update_time_ms=now_ms(), **values)
+                .values(last_update_time_ms=now_ms(), paused_until_ms=0, **values)
             )
             return _webhook(_row(connection, webhook_id))
 

@@ -645,6 +645,7 @@ def _create_webhooks() -> None:
         sa.Column("events", Json, nullable=False),
         sa.Column("status", sa.Text, nullable=False),
         sa.Column("secret", sa.Text, nullable=False),
+        sa.Column("paused_until_ms", sa.BigInteger, nullable=False),
         sa.Column("creation_time_ms", sa.BigInteger, nullable=False),
         sa.Column("last_update_time_ms", sa.BigInteger, nullable=False),
     )
@@ -661,9 +662,8 @@ def _create_webhooks() -> None:
             nullable=False,
         ),
         sa.Column("body", sa.Text, nullable=False),
+        sa.Column("creation_time_ms", sa.BigInteger, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("next_attempt_ms", sa.BigInteger, nullable=False),
     )
-    op.create_index(
-        "ix_webhook_deliveries_next", "webhook_deliveries", ["webhook_id", "next_attempt_ms"]
-    )
+    op.create_index("ix_webhook_deliveries_order", "webhook_deliveries", ["webhook_id", "number"])
