@@ -25,6 +25,7 @@ from tracelake.mlflow_api.trace_files import StoreSpans, TraceFiles
 from tracelake.mlflow_api.traces import TraceSearcher, add_traces
 from tracelake.mlflow_api.transfers import add_addresses, add_part_bodies, add_parts
 from tracelake.mlflow_api.unity_catalog import add_unity_catalog, add_workspace_registry
+from tracelake.mlflow_api.webhooks import Receivers, add_webhooks
 from tracelake.mlflow_api.workspace import Exchange, add_files, add_handshake, add_workspace
 from tracelake.store.open import Store
 from tracelake.web.tree import RouteTree
@@ -39,6 +40,8 @@ class Services:
     check: Depends
     """Of every call: whether its caller may make it."""
     store_spans: StoreSpans
+    receivers: Receivers
+    """Of events that webhooks are told of."""
     exchange: Exchange
     access_s: float
     """How long an access token lasts."""
@@ -87,6 +90,7 @@ def _nouns(
     add_datasets(nouns, store.evaluation_datasets)
     add_issues(nouns, store.issues)
     add_reviews(nouns, store.reviews)
+    add_webhooks(nouns, store.webhooks, services.receivers)
     return nouns.routes
 
 

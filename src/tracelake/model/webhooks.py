@@ -48,7 +48,7 @@ class Attempt:
     """The beginning of the answer."""
     error: str = ""
     """Why nothing answered."""
-    retry_after_s: int = 0
+    retry_after_s: float = 0
     """How long the receiver asks to be left alone."""
 
     @property

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol
 
 from fastapi import APIRouter, Depends, FastAPI, params
 from prometheus_client import CollectorRegistry
@@ -43,9 +44,13 @@ from tracelake.server.index_job import IndexJob, IndexLag
 from tracelake.server.ingest_process import starter
 from tracelake.server.settings import ServerSettings
 from tracelake.server.upkeep import Upkeep
+from tracelake.store.leases import HeldLease
 from tracelake.store.open import Store, open_store
 from tracelake.store.operations import RetentionPolicy
 from tracelake.web.errors import answer_error
+from tracelake.webhooks.job import LEASE as WEBHOOKS
+from tracelake.webhooks.job import LEASE_S, RENEW_S, WebhookJob
+from tracelake.webhooks.sender import Sender
 
 UI_FOLDER = Path(__file__).parent / "ui"
 
@@ -90,14 +95,21 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
         store.artifacts.sweep,
     )
 
+    receivers = Sender(settings.webhook_networks)
+    webhooks = WebhookJob(
+        store.webhook_outbox,
+        HeldLease(store.leases, WEBHOOKS, LEASE_S, RENEW_S),
+        receivers.send,
+        registry,
+    )
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as running:
             running.callback(store.close)
             await ingest.start()
             running.push_async_callback(ingest.stop)
-            index_job.start()
-            running.push_async_callback(index_job.stop)
+            _run(running, index_job)
             running.push_async_callback(tail.stop)
             running.callback(own.revoke)
             await deployed.start()
@@ -105,11 +117,11 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
             if settings.otlp_grpc_port:
                 await grpc.start()
                 running.push_async_callback(grpc.stop)
-            upkeep.start()
-            running.push_async_callback(upkeep.stop)
+            _run(running, upkeep)
+            running.callback(receivers.close)
+            _run(running, webhooks)
             if settings.lake_sync_seconds > 0:
-                lake_job.start()
-                running.push_async_callback(lake_job.stop)
+                _run(running, lake_job)
             yield
 
     check: params.Depends = Depends(guard.check_route)
@@ -118,7 +130,12 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
         mlflow.router(
             store,
             mlflow.Services(
-                check, _span_sink(ingest), access.exchange, ACCESS_S, settings.query_timeout_seconds
+                check,
+                _span_sink(ingest),
+                receivers,
+                access.exchange,
+                ACCESS_S,
+                settings.query_timeout_seconds,
             ),
         )
     )
@@ -130,6 +147,16 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
     app.include_router(health.router(registry, store.experiments))
     _add_ui(app)
     return FrontDoor(otlp, app, deployed, tail)
+
+
+class _Job(Protocol):
+    def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+def _run(running: AsyncExitStack, job: _Job) -> None:
+    job.start()
+    running.push_async_callback(job.stop)
 
 
 def _empty_app(lifespan: Lifespan[FastAPI], check: params.Depends) -> FastAPI:

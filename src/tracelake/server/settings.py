@@ -1,5 +1,6 @@
 """Every setting of the server, in one table; command line options and docs come from it."""
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from tracelake.model.errors import NotFound
 from tracelake.model.settings import Setting, integer, load
 
 _MIB: Final = 1024 * 1024
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def _path(text: str) -> Path:
@@ -29,6 +32,10 @@ def _auth(text: str) -> str:
     if text.lower() not in ("off", "required"):
         raise ValueError("neither off nor required")
     return text.lower()
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(each.strip()) for each in text.split(",") if each.strip())
 
 
 SETTINGS: Final = (
@@ -134,6 +141,14 @@ SETTINGS: Final = (
         "experiment's tag tracelake.retention.traces comes first.",
     ),
     Setting(
+        "webhook_networks",
+        "TRACELAKE_WEBHOOK_NETWORKS",
+        _networks,
+        "",
+        "Networks that webhooks may reach beside public addresses, and without TLS, as in "
+        "10.0.0.0/8,127.0.0.0/8. Empty: none.",
+    ),
+    Setting(
         "price_file",
         "TRACELAKE_PRICE_FILE",
         _optional_path,
@@ -165,6 +180,7 @@ class ServerSettings:
     query_timeout_seconds: int
     retention_days: int
     retention_traces: int
+    webhook_networks: tuple[Network, ...]
     price_file: Path | None
     log_level: str
 

@@ -2,11 +2,8 @@
 
 import asyncio
 import logging
-import os
-import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from typing import Final
 
@@ -14,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from tracelake.model.errors import TracelakeError
 from tracelake.store.api import Leases
+from tracelake.store.leases import HeldLease
 from tracelake.store.operations import Retention, RetentionPolicy, TraceDeletion
 
 LEASE: Final = "upkeep"
@@ -47,7 +45,7 @@ class Upkeep:
     ) -> None:
         self._retention = retention
         self._deletion = deletion
-        self._lease = _Lease(leases)
+        self._lease = HeldLease(leases, LEASE, _LEASE_S, _RENEW_S)
         self._policy = policy
         self._synced_seq = synced_seq
         self._sweep = sweep
@@ -95,7 +93,7 @@ class Upkeep:
         return self._stopping.is_set()
 
     def _pass(self) -> None:
-        if not self._lease.take():
+        if not self._lease.keep():
             return
         try:
             retired = self._retention.enforce(
@@ -118,22 +116,3 @@ class Upkeep:
 
     def _may_go_on(self) -> bool:
         return not self._stopping.is_set() and self._lease.keep()
-
-
-class _Lease:
-    """One lease, renewed now and then while the work goes on."""
-
-    def __init__(self, leases: Leases) -> None:
-        self._leases = leases
-        self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
-        self._renewed_s = 0.0
-
-    def take(self) -> bool:
-        self._renewed_s = time.monotonic()
-        return self._leases.acquire(LEASE, self._holder, _LEASE_S)
-
-    def keep(self) -> bool:
-        return time.monotonic() - self._renewed_s < _RENEW_S or self.take()
-
-    def give_back(self) -> None:
-        self._leases.release(LEASE, self._holder)
