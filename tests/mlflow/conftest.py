@@ -124,7 +124,9 @@ def newest_environment(clients: ClientEnvironments) -> ClientEnvironment:
 
 @pytest.fixture
 def server(tmp_path: Path, store_url: str) -> Iterator[RunningServer]:
-    running = start_server(tmp_path / "home", store_url, otlp_default_experiment="")
+    running = start_server(
+        tmp_path / "home", store_url, otlp_default_experiment="", webhook_networks="127.0.0.0/8"
+    )
     yield running
     running.process.terminate()
     running.process.wait()
