@@ -92,6 +92,8 @@ def test_a_deleted_webhook_is_gone_with_what_it_was_to_be_told(store: Store) -> 
         {"url": "https://example.com:99999/"},
         {"url": "https://example.com/\x00"},
         {"url": "https://[::1/"},
+        {"url": "https://exa mple.com/"},
+        {"url": "https://example.com/\ud800"},
         {"events": []},
         {"events": [WebhookEvent.PROMPT_CREATED] * 2},
         {"status": "PAUSED"},

@@ -218,7 +218,7 @@ def _check_url(url: str) -> None:
         raise InvalidInput(f"url {url[:200]!r}: {error}") from error
     if parts.scheme not in _SCHEMES or not parts.hostname:
         raise InvalidInput(f"url {url[:200]!r}: use http://host/path or https://host/path")
-    if url != url.strip() or not url.isprintable() or not is_storable(url):
+    if " " in url or not url.isprintable() or not is_storable(url):
         raise InvalidInput(f"url {url[:200]!r}: it has characters that no URL has")
 
 
