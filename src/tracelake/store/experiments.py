@@ -22,6 +22,8 @@ from tracelake.store.schema import experiments
 
 COUNTER: Final = "experiment"
 _NAME_CHARS: Final = 500
+_TAG_KEY_CHARS: Final = 250
+_TAG_CHARS: Final = 20_000
 
 _EXPERIMENTS: Final = Noun(
     "experiments",
@@ -182,6 +184,11 @@ def _check_name(name: str) -> None:
 
 def _check_tags(tags: Mapping[str, str | None]) -> None:
     for key, value in tags.items():
+        if not key or len(key) > _TAG_KEY_CHARS or len(value or "") > _TAG_CHARS:
+            raise InvalidInput(
+                f"an experiment's tag has a key of 1 to {_TAG_KEY_CHARS} characters and a value of "
+                f"at most {_TAG_CHARS}; {key[:80]!r} does not"
+            )
         if "\0" in key or (value is not None and "\0" in value):
             raise InvalidInput("an experiment's tags cannot hold a NUL character")
         if key in (DAYS_TAG, TRACES_TAG) and value is not None:

@@ -285,7 +285,7 @@ class SqlRuns:
     def create(self, new: NewRun) -> Run:
         run_id = uuid4().hex
         name = storable(new.name or new.tags.get(_NAME_TAG, "")) or invent_name()
-        tags = _checked(new.tags, "tag", _TAG_CHARS) | {_NAME_TAG: name}
+        tags = _checked(new.tags, "tag") | {_NAME_TAG: name}
         with self._database.write() as connection:
             connection.execute(
                 runs.insert().values(
@@ -387,7 +387,7 @@ class SqlRuns:
                         source=storable(dataset.source),
                         schema=None if dataset.schema is None else storable(dataset.schema),
                         profile=None if dataset.profile is None else storable(dataset.profile),
-                        tags=_checked(dataset.tags, "tag", _TAG_CHARS),
+                        tags=_checked(dataset.tags, "tag"),
                     )
                 )
             merged = list(dict.fromkeys([*row.model_inputs, *model_ids]))
@@ -494,14 +494,11 @@ def _change(connection: Connection, run_id: str, **values: Any) -> None:
     connection.execute(update(runs).where(runs.c.run_id == run_id).values(**values))
 
 
-def _checked(told: Mapping[str, str], what: str, most_chars: int) -> dict[str, str]:
-    for key, value in told.items():
+def _checked(told: Mapping[str, str], what: str, most_chars: int | None = None) -> dict[str, str]:
+    """Cut at so many characters, as MLflow's server does: a run does not end at a long value."""
+    for key in told:
         _check_key(what, key)
-        if len(value) > most_chars:
-            raise InvalidInput(
-                f"the value of {what} {key!r} has {len(value)} characters; {most_chars} are allowed"
-            )
-    return {key: storable(value) for key, value in told.items()}
+    return {key: storable(value[:most_chars]) for key, value in told.items()}
 
 
 def _check_key(what: str, key: str) -> None:

@@ -174,3 +174,13 @@ def test_a_filter_that_is_none_is_told(client, experiment_id, refused, filter):
 def test_there_is_no_unknown_run(client, refused):
     refused("RESOURCE_DOES_NOT_EXIST", lambda: client.get_run("f" * 32))
     refused("RESOURCE_DOES_NOT_EXIST", lambda: client.log_metric("f" * 32, "m", 1))
+
+
+def test_values_that_are_too_long_are_cut(client, run_id):
+    client.log_param(run_id, "long", "x" * 6001)
+    client.set_tag(run_id, "mlflow.note.content", "n" * 20_000)
+    client.log_batch(run_id, params=[Param("other", "y" * 7000)], tags=[RunTag("t", "z" * 8001)])
+    told = client.get_run(run_id).data
+    assert told.params == {"long": "x" * 6000, "other": "y" * 6000}
+    assert told.tags["mlflow.note.content"] == "n" * 8000
+    assert told.tags["t"] == "z" * 8000
