@@ -113,8 +113,11 @@ def add_artifacts(routes: APIRouter, files: Files) -> None:
 
         @routes.get(f"/{version}/mlflow/get-trace-artifact")
         @requires(Permission.READ_TRACES)
-        def get_trace_file(request_id: str) -> Response:
-            """For the UI: the spans of a trace as their file."""
+        def get_trace_file(request_id: str, path: str = "") -> Response:
+            """The spans of a trace as their file, or one of its attachments."""
+            if path:
+                folder = files.trace_files.folder(request_id)
+                return files.send(f"{folder}/attachments/{checked_path(path)}")
             return Response(files.trace_files.make(request_id), media_type="application/json")
 
 

@@ -10,6 +10,7 @@ from tracelake.mlflow_api.about import add_about, add_version
 from tracelake.mlflow_api.artifacts import Files, add_artifacts
 from tracelake.mlflow_api.assessments import add_assessments
 from tracelake.mlflow_api.datasets import add_datasets
+from tracelake.mlflow_api.downloads import add_downloads, add_upload
 from tracelake.mlflow_api.experiments import add_experiments
 from tracelake.mlflow_api.issues import add_issues
 from tracelake.mlflow_api.legacy_traces import add_legacy_traces
@@ -56,6 +57,7 @@ def router(store: Store, services: Services) -> RouteTree:
     add_version(root)
     add_handshake(root, services.exchange, services.access_s)
     files = Files(store.artifacts, TraceFiles(store.traces, services.store_spans))
+    add_downloads(root, files, store.runs, store.registered_models, store.logged_models)
     routes = root.routes
     for base in ("/api", "/ajax-api"):
         routes += _nouns(base, store, services, files, signer)
@@ -99,6 +101,7 @@ def _streams(
 ) -> list[BaseRoute]:
     streams = APIRouter(prefix=base, route_class=StreamRoute, dependencies=[services.check])
     add_artifacts(streams, files)
+    add_upload(streams, files, store.runs)
     add_files(streams, files, signer)
     add_part_bodies(streams, store.artifact_parts, signer)
     return streams.routes

@@ -15,6 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from tracelake.mlflow_api.spans import told_attributes
+from tracelake.mlflow_api.traces import trace_folder
 from tracelake.model.anyvalue import to_json_object
 from tracelake.model.entities import JsonValue
 from tracelake.model.errors import InvalidInput, NotFound
@@ -74,6 +75,10 @@ class TraceFiles:
         request = ExportTraceServiceRequest()
         request.resource_spans.add().scope_spans.add().spans.extend(missing)
         return request.SerializeToString()
+
+    def folder(self, trace_id: str) -> str:
+        """Where a trace has its files. Raises NotFound."""
+        return trace_folder(self._traces.get_trace(trace_id))
 
     def make(self, trace_id: str) -> bytes:
         """The file of a trace. Raises NotFound."""

@@ -37,6 +37,8 @@ from tracelake.web.answer import JsonAnswer
 _MOST_TRACES: Final = 500
 _MOST_IDS: Final = 100
 _WAIT_S: Final = 3.0
+_LAST_MS: Final = 9 * 10**12 - 1
+"""What still counts in nanoseconds."""
 """How long a reader that wants all spans waits for those that are on their way."""
 _STATES: Final = {"OK": TraceState.OK, "ERROR": TraceState.ERROR}
 _NAME: Final = "mlflow.traceName"
@@ -165,7 +167,7 @@ class Deletion(Message):
     experiment_id: Text
     request_ids: list[Text] = []
     trace_ids: list[Text] = []
-    max_timestamp_millis: Annotated[int, Field(ge=0, lt=9 * 10**12)] | None = None
+    max_timestamp_millis: Annotated[int, Field(ge=0)] | None = None
     max_traces: Annotated[int, Field(ge=1)] | None = None
 
 
@@ -321,7 +323,8 @@ def _deleting(
         else:
             scope = TraceScope(
                 experiment_ids=(body.experiment_id,),
-                until_ms=body.max_timestamp_millis,
+                # All there are, to those who say so by a time that never comes.
+                until_ms=min(body.max_timestamp_millis or 0, _LAST_MS),
                 max_traces=body.max_traces,
             )
         return JsonAnswer({"traces_deleted": deletion.delete(scope).traces})

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tracelake.model.errors import InvalidInput
 
@@ -22,6 +22,11 @@ def parse_trace_id(text: str) -> bytes:
     if match is None:
         raise InvalidInput(f"{text!r} is not a trace id: it is 'tr-' and 32 hex digits")
     return bytes.fromhex(match[1])
+
+
+def trace_ids_in(texts: Iterable[str]) -> list[bytes]:
+    """The bytes of those that are trace ids. Any other text is the id of no trace."""
+    return [bytes.fromhex(match[1]) for text in texts if (match := _TRACE.match(text))]
 
 
 def parse_span_id(text: str) -> bytes:

@@ -29,7 +29,7 @@ def add_error_handlers(app: FastAPI) -> None:
     def on_http(request: Request, error: HTTPException) -> JSONResponse:
         code = _CODES.get(error.status_code, "BAD_REQUEST")
         message = error.detail
-        if error.status_code == 404:
+        if error.status_code in (404, 405):
             message = f"There is no {request.method} {request.url.path}; see /openapi.json"
         return JSONResponse(
             {"error_code": code, "message": message}, error.status_code, dict(error.headers or {})

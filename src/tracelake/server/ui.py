@@ -20,7 +20,7 @@ _HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
 }
-_NOT_PAGES: Final = ("api/", "v1/", "serving-endpoints/")
+_NOT_PAGES: Final = ("api/", "ajax-api/", "v1/", "serving-endpoints/")
 _NOT_BUILT: Final = """<!doctype html><html lang="en"><title>Tracelake</title>
 <p>The server runs, but its UI was not built. In a checkout run <code>make install</code>;
 the API is described in <a href="/openapi.json">/openapi.json</a>.</p></html>"""

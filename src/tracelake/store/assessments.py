@@ -9,15 +9,15 @@ from sqlalchemy import Connection, delete, select, update
 from tracelake.model.entities import Assessment
 from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.model.filters.evaluate import SESSION_KEY
-from tracelake.model.ids import format_trace_id, new_assessment_id, parse_span_id, parse_trace_id
+from tracelake.model.ids import format_trace_id, new_assessment_id, parse_span_id, trace_ids_in
 from tracelake.store.api import AssessmentChange, NewAssessment
 from tracelake.store.database import Database, now_ms
 from tracelake.store.editor import touch, trace_row
 from tracelake.store.rows import AnyRow, assessment_of
-from tracelake.store.schema import assessments, spans, traces
+from tracelake.store.schema import assessments, traces
 
 _CHANGEABLE: Final = frozenset({"name", "value", "error", "rationale", "metadata", "valid"})
-_NAME_CHARS: Final = 250
+_NAME_CHARS: Final = 255
 
 
 class SqlAssessments:
@@ -32,7 +32,7 @@ class SqlAssessments:
             return _assessment(connection, trace, assessment_id)
 
     def of_traces(self, trace_ids: Sequence[str]) -> Mapping[str, Sequence[Assessment]]:
-        raw = [parse_trace_id(trace_id) for trace_id in trace_ids]
+        raw = trace_ids_in(trace_ids)
         with self._database.read() as connection:
             public: dict[int, str] = {}
             for at in range(0, len(raw), 500):
@@ -90,9 +90,8 @@ def insert_assessment(connection: Connection, trace: AnyRow, new: NewAssessment)
     """Its id. Whoever calls it touches the trace. Raises NotFound, InvalidInput."""
     _check_name(new.name)
     trace_id = format_trace_id(trace.trace_id)
+    # Which may be a span that is still to come.
     span_id = parse_span_id(new.span_id) if new.span_id is not None else None
-    if span_id is not None:
-        _require_span(connection, trace.trace_key, span_id, trace_id)
     if new.overrides is not None:
         _row(connection, trace.trace_key, new.overrides, trace_id)
         _set_valid(connection, new.overrides, valid=False)
@@ -171,14 +170,6 @@ def _row(connection: Connection, trace_key: int, assessment_id: str, trace_id: s
     if row is None:
         raise NotFound(f"Trace {trace_id} has no assessment {assessment_id}")
     return row
-
-
-def _require_span(connection: Connection, trace_key: int, span_id: bytes, trace_id: str) -> None:
-    query = select(spans.c.span_id).where(
-        spans.c.trace_key == trace_key, spans.c.span_id == span_id
-    )
-    if connection.execute(query).one_or_none() is None:
-        raise NotFound(f"Trace {trace_id} has no span {span_id.hex()}")
 
 
 def _set_valid(connection: Connection, assessment_id: str, *, valid: bool) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from tracelake.model.entities import Cost, TokenUsage, TraceInfo, TraceState
 from tracelake.model.errors import InvalidInput, NotFound
-from tracelake.model.ids import parse_trace_id
+from tracelake.model.ids import parse_trace_id, trace_ids_in
 from tracelake.model.jsonvalue import as_list, as_object
 from tracelake.model.links import LINKED_RUNS, linked_runs
 from tracelake.model.preview import PREVIEW_CHARS, cut
@@ -64,7 +64,7 @@ class SqlClientInfos:
     def link_to_run(self, trace_ids: Sequence[str], run_id: str) -> None:
         linked_runs((run_id,))  # or it is no id
         with self._database.write() as connection:
-            for raw_id in {parse_trace_id(trace_id) for trace_id in trace_ids}:
+            for raw_id in set(trace_ids_in(trace_ids)):
                 query = select(traces).where(traces.c.trace_id == raw_id)
                 row = connection.execute(query).one_or_none()
                 if row is None:

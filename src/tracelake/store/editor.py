@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select, update
 
 from tracelake.model.entities import TraceInfo
 from tracelake.model.errors import InvalidInput, NotFound
-from tracelake.model.ids import parse_trace_id
+from tracelake.model.ids import trace_ids_in
 from tracelake.model.preview import cut
 from tracelake.store.database import SEQUENCE, Database, next_numbers
 from tracelake.store.rows import AnyRow, trace_of
@@ -57,7 +57,7 @@ class SqlTraceEditor:
 
 def trace_row(connection: Connection, trace_id: str) -> AnyRow:
     """The row of a trace. Raises NotFound."""
-    query = select(traces).where(traces.c.trace_id == parse_trace_id(trace_id))
+    query = select(traces).where(traces.c.trace_id.in_(trace_ids_in([trace_id])))
     row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound(f"No trace with id {trace_id}")

@@ -13,7 +13,7 @@ from tracelake.model.ids import (
     format_trace_id,
     parse_experiment_ids,
     parse_span_id,
-    parse_trace_id,
+    trace_ids_in,
 )
 from tracelake.store.api import SkeletonPage, SpanContent, SpanPage, TracePage, WholeTrace
 from tracelake.store.chunks import read_chunks, read_piece
@@ -45,7 +45,7 @@ class SqlTraceReader:
             return infos_of(connection, [trace_row(connection, trace_id)])[0]
 
     def get_traces(self, trace_ids: Sequence[str]) -> list[TraceInfo]:
-        raw = [parse_trace_id(trace_id) for trace_id in trace_ids]
+        raw = trace_ids_in(trace_ids)
         query = select(traces).where(traces.c.trace_id.in_(raw))
         with self._database.read() as connection:
             infos = infos_of(connection, connection.execute(query))
@@ -100,7 +100,7 @@ class SqlTraceReader:
             return spans_of(connection, [row], public_id, whole=whole)[0]
 
     def get_whole(self, trace_ids: Sequence[str]) -> list[WholeTrace]:
-        raw = [parse_trace_id(trace_id) for trace_id in trace_ids]
+        raw = trace_ids_in(trace_ids)
         query = select(traces).where(traces.c.trace_id.in_(raw))
         with self._database.read() as connection:
             rows = connection.execute(query).all()

@@ -136,3 +136,13 @@ def test_what_is_not_there(trace_id, refused):
         lambda: mlflow.log_feedback(trace_id=unknown, name="n", value=1),
     )
     refused("RESOURCE_DOES_NOT_EXIST", lambda: mlflow.get_assessment(trace_id, "a-" + "0" * 32))
+
+
+def test_feedback_on_a_span_that_is_still_to_come(experiment_id):
+    with mlflow.start_span("s") as span:
+        pass
+    made = mlflow.log_feedback(
+        trace_id=span.trace_id, name="n", value=1, span_id="0123456789abcdef"
+    )
+    (told,) = mlflow.get_trace(span.trace_id).info.assessments
+    assert (told.assessment_id, told.span_id) == (made.assessment_id, "0123456789abcdef")

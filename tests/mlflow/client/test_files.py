@@ -101,3 +101,33 @@ def test_an_address_is_a_permission_for_one_file(
         assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
     missing = ask("presigned-download-url", asked | {"path": "none"})
     assert (missing.status_code, missing.json()["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+def test_files_by_what_they_belong_to(run_id: str) -> None:
+    """As scripts ask that were made after MLflow's UI, without its client."""
+    url = os.environ["TRACKING_URI"]
+    client = mlflow.MlflowClient()
+    client.log_text(run_id, "of a run", "notes/a.txt")
+    asked = {"run_id": run_id, "path": "notes/a.txt"}
+    assert requests.get(f"{url}/get-artifact", asked, timeout=30).text == "of a run"
+    missing = requests.get(f"{url}/get-artifact", asked | {"path": "no"}, timeout=30)
+    assert missing.status_code == 404
+
+    name = f"model-{run_id}"
+    client.create_registered_model(name)
+    folder = client.get_run(run_id).info.artifact_uri + "/notes"
+    client.create_model_version(name, folder, run_id)
+    asked = {"name": name, "version": "1", "path": "a.txt"}
+    answer = requests.get(f"{url}/model-versions/get-artifact", asked, timeout=30)
+    assert answer.text == "of a run"
+
+    upload = f"{url}/ajax-api/2.0/mlflow/upload-artifact"
+    where = {"run_uuid": run_id, "path": "notes/b.txt"}
+    assert requests.post(upload, params=where, data=b"more", timeout=30).status_code == 200
+    assert mlflow.artifacts.load_text(f"runs:/{run_id}/notes/b.txt") == "more"
+
+
+def test_an_address_that_is_none_is_no_page(run_id: str) -> None:
+    answer = requests.get(os.environ["TRACKING_URI"] + "/ajax-api/2.0/mlflow/nothing", timeout=30)
+    assert answer.status_code == 404
+    assert "html" not in answer.headers["content-type"] or "<script" not in answer.text

@@ -262,3 +262,11 @@ def test_what_is_not_there_is_told(experiment_id, refused):
     unknown = "tr-" + "0" * 31 + "1"
     assert mlflow.get_trace(unknown, silent=True) is None
     refused("RESOURCE_DOES_NOT_EXIST", lambda: MlflowClient().get_trace(unknown))
+
+
+def test_deleting_traces_that_are_none_and_all_there_are(experiment_id):
+    client = mlflow.MlflowClient()
+    with mlflow.start_span("s"):
+        pass
+    assert client.delete_traces(experiment_id, trace_ids=["tr-none"]) == 0
+    assert client.delete_traces(experiment_id, max_timestamp_millis=10**13) == 1
