@@ -46,7 +46,7 @@ def test_every_example_runs(store: Store, tmp_path: Path) -> None:
         ("span.stauts = 'OK'", 6, "did you mean 'status'"),
         ("status = 'EROR'", 10, "did you mean 'ERROR'"),
         ("span.status IN ('OK', 'IN_PROGRESS')", 23, "UNSET, OK, ERROR"),
-        ("tokens > '5'", 10, "number, without quotes"),
+        ("tokens > '5'", 10, "number without quotes"),
         ("name = prod", 8, "in quotes"),
         ("name NOT LIKE 'a%'", 10, "before its clause"),
         ("prompt != 'a/1'", 8, "does not apply"),

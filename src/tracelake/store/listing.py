@@ -164,7 +164,7 @@ class Listing:
         if rest and prefix not in ("attribute", "attributes"):
             known = [*self._noun.prefixes, "attributes"]
             raise InvalidFilter(
-                f"{first.text!r} is no prefix{nearest(first.text, known)}; use one of "
+                f"{first.text!r} has no fields{nearest(first.text, known)}; use one of "
                 f"{', '.join(known)}",
                 first.column,
             )

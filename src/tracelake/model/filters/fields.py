@@ -159,7 +159,7 @@ def _resolve(parts: Sequence[Part]) -> tuple[Entity, str]:
     entity = _PREFIXES.get(first.text.lower())
     if entity is None:
         raise InvalidFilter(
-            f"{first.text!r} is no prefix{nearest(first.text, _PREFIXES)}; use attributes, tags, "
+            f"{first.text!r} has no fields{nearest(first.text, _PREFIXES)}; use attributes, tags, "
             "metadata, span, feedback, expectation or issue",
             first.column,
         )

@@ -242,7 +242,8 @@ class _Parser:
         if ordered or kind in (Kind.INTEGER, Kind.DECIMAL):
             if token.kind != "number":
                 raise InvalidFilter(
-                    "compared with a number, without quotes; times are in milliseconds",
+                    f"expected a number without quotes, found {_found(token)}; times are in "
+                    "milliseconds",
                     token.column,
                 )
             return _number(token) if kind is not Kind.DECIMAL else float(_number(token))
@@ -341,7 +342,7 @@ def _status(entity: Entity, op: Op, value: str, column: int) -> str:
     if op not in (Op.LIKE, Op.ILIKE) and word not in words:
         told = [each for each in words if each != STATE_UNSPECIFIED]
         hint = nearest(word, told)
-        raise InvalidFilter(f"no status{hint}; use one of {', '.join(told)}", column)
+        raise InvalidFilter(f"{value!r} is no status{hint}; use one of {', '.join(told)}", column)
     return word
 
 
