@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     cast,
     delete,
+    func,
     select,
     update,
 )
@@ -165,7 +166,8 @@ class RegisteredModels(Protocol):
         ...
 
     def by_alias(self, name: str, alias: str) -> ModelVersion:
-        """Raises InvalidInput for an unknown alias, as MLflow's server does."""
+        """`latest` is the newest version. Raises InvalidInput for an unknown alias, as MLflow's
+        server does."""
         ...
 
     def add_version(self, new: NewModelVersion) -> ModelVersion:
@@ -336,12 +338,7 @@ class SqlRegisteredModels:
     def by_alias(self, name: str, alias: str) -> ModelVersion:
         with self._database.read() as connection:
             _model(connection, name)
-            query = select(model_aliases.c.version).where(
-                model_aliases.c.name == name, model_aliases.c.alias == storable(alias)
-            )
-            version: int | None = connection.scalar(query)
-            if version is None:
-                raise InvalidInput(f"Registered model alias {alias} not found.")
+            version = _aliased(connection, name, alias)
             return _versions(connection, [_version(connection, name, version)])[0]
 
     def add_version(self, new: NewModelVersion) -> ModelVersion:
@@ -443,6 +440,23 @@ def _model(connection: Connection, name: str) -> AnyRow:
     if row is None:
         raise NotFound(f"Registered Model with name={name} not found")
     return row
+
+
+def _aliased(connection: Connection, name: str, alias: str) -> int:
+    version: int | None
+    if alias.lower() == _LATEST:
+        newest = func.max(model_versions.c.version)
+        version = connection.scalar(select(newest).where(model_versions.c.name == name))
+        if version is None:
+            raise NotFound(f"Registered Model {name} has no version")
+        return version
+    query = select(model_aliases.c.version).where(
+        model_aliases.c.name == name, model_aliases.c.alias == storable(alias)
+    )
+    version = connection.scalar(query)
+    if version is None:
+        raise InvalidInput(f"Registered model alias {alias} not found.")
+    return version
 
 
 def _version(connection: Connection, name: str, version: int) -> AnyRow:

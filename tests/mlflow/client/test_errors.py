@@ -45,6 +45,7 @@ CALLS = {
     "no such model": (NOT_THERE, lambda c, e: c.get_registered_model("nobody")),
     "version of no model": (NOT_THERE, lambda c, e: c.get_model_version("nobody", "1")),
     "alias of no model": (NOT_THERE, lambda c, e: c.set_registered_model_alias("nobody", "a", "1")),
+    "latest of no version": (NOT_THERE, lambda c, e: [c.create_registered_model(f"none-{e}"), c.get_model_version_by_alias(f"none-{e}", "latest")]),
     "model twice": (TAKEN, lambda c, e: [c.create_registered_model(f"twice-{e}") for _ in range(2)]),
     "a model without a name": (WRONG, lambda c, e: c.create_registered_model("")),
     "no such logged model": (NOT_THERE, lambda c, e: c.get_logged_model("m-" + "0" * 32)),

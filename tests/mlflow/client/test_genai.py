@@ -162,6 +162,7 @@ def test_prompts(experiment_id, unique):
     genai.set_prompt_alias(name, alias="live", version=1)
     assert genai.load_prompt(f"prompts:/{name}@live").format(who="x") == "Hi x"
     assert genai.load_prompt(f"prompts:/{name}/2").format(who="x")[0]["content"] == "Hello x"
+    assert genai.load_prompt(f"prompts:/{name}@latest").version == 2
     found = genai.search_prompts(filter_string=f"name = '{name}'")
     assert [prompt.name for prompt in found] == [name]
     assert name not in [model.name for model in MlflowClient().search_registered_models()]

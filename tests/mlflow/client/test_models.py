@@ -97,6 +97,7 @@ def test_versions_aliases_tags_and_descriptions(logged, client, refused):
     client.set_registered_model_alias(logged.name, "live", 3)
     assert client.get_model_version_by_alias(logged.name, "live").version == "3"
     assert client.get_model_version(logged.name, "2").aliases == []
+    assert client.get_model_version_by_alias(logged.name, "latest").version == "3"
     client.update_registered_model(logged.name, description="about")
     client.set_registered_model_tag(logged.name, "k", "v")
     client.set_model_version_tag(logged.name, "2", "vk", "vv")
