@@ -14,7 +14,7 @@ from tracelake.model.entities import LoggedModel
 from tracelake.model.permissions import Permission, requires
 from tracelake.store.api import ListQuery
 from tracelake.store.artifacts import Artifacts
-from tracelake.store.logged_models import LoggedModels, NewLoggedModel
+from tracelake.store.logged_models import LoggedModels, MeasuredOn, NewLoggedModel
 from tracelake.web.answer import JsonAnswer
 
 _BASE = "/2.0/mlflow/logged-models"
@@ -47,6 +47,11 @@ class Params(Message):
     params: list[Tag] = []
 
 
+class Dataset(Message):
+    dataset_name: Annotated[Text, Field(min_length=1)]
+    dataset_digest: Text | None = None
+
+
 class OrderBy(Message):
     field_name: Text
     ascending: bool = True
@@ -56,6 +61,7 @@ class OrderBy(Message):
 
 class Search(Message):
     experiment_ids: list[Text] = []
+    datasets: list[Dataset] = []
     filter: Text | None = None
     max_results: Annotated[int, Field(ge=1, le=1000)] = 100
     order_by: list[OrderBy] = []
@@ -89,6 +95,14 @@ def add_logged_models(routes: APIRouter, models: LoggedModels, artifacts: Artifa
                 body.max_results,
                 body.page_token or None,
             ),
+            [MeasuredOn(each.dataset_name, each.dataset_digest or None) for each in body.datasets],
+            {
+                each.field_name.partition(".")[2].strip("`"): MeasuredOn(
+                    each.dataset_name, each.dataset_digest or None
+                )
+                for each in body.order_by
+                if each.dataset_name
+            },
         )
         return JsonAnswer(
             said(

@@ -1,10 +1,10 @@
 """Lists of whatever is not a trace: what a filter on them may name, their order, their pages."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, or_
+from sqlalchemy import ColumnElement, Connection, not_, or_
 
 from tracelake.model.errors import InvalidFilter, InvalidInput
 from tracelake.model.filters.fields import Kind, Part, Vocabulary, nearest
@@ -43,8 +43,10 @@ class Keyed:
     kind: Kind = Kind.LABEL
     absent_differs: frozenset[str] = frozenset()
     """Keys for which `!=` and NOT IN hold also where there is no such key."""
-    within: Callable[[Condition], Condition] | None = None
-    """Of an item that has several of the same key: whether the condition holds for one."""
+    within: Callable[[str, Condition], Condition] | None = None
+    """Of an item that has several of a key: whether the condition holds for one of them."""
+    order: Callable[[str], ColumnElement[Any]] | None = None
+    """Which of several an item is ordered by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,11 @@ class Listing:
     def _order_key(self, item: str) -> OrderKey:
         entity, name, descending = parse_order(item, self._vocabulary)
         kind = self._kind_of(entity, name)
-        column = self._column(entity, name, 1)
+        keyed = self._noun.keyed.get(entity)
+        if keyed is not None and keyed.order is not None:
+            column = keyed.order(name)
+        else:
+            column = self._column(entity, name, 1)
         nullable = entity is not Entity.ATTRIBUTE or self._noun.fields[name].nullable
         told = name if entity is Entity.ATTRIBUTE else f"{entity}.{name}"
         if kind is Kind.LABEL:
@@ -120,6 +126,23 @@ class Listing:
         return OrderKey.number(told, column, descending, nullable=nullable)
 
     def _condition(self, clause: Clause) -> Condition:
+        keyed = self._noun.keyed.get(clause.entity)
+        if keyed is not None and keyed.within is not None:
+            if clause.op is Op.IS_NULL:
+                some = self._comparison(replace(clause, op=Op.IS_NOT_NULL))
+                return not_(keyed.within(clause.key, some))
+            return keyed.within(clause.key, self._comparison(clause))
+        condition = self._comparison(clause)
+        if (
+            keyed is not None
+            and clause.key in keyed.absent_differs
+            and clause.op in (Op.NE, Op.NOT_IN)
+        ):
+            column = self._column(clause.entity, clause.key, clause.column)
+            return or_(column.is_(None), condition)
+        return condition
+
+    def _comparison(self, clause: Clause) -> Condition:
         column = self._column(clause.entity, clause.key, clause.column)
         match self._kind_of(clause.entity, clause.key):
             case Kind.INTEGER:
@@ -130,15 +153,6 @@ class Listing:
                 condition = self._comparisons.label(column, clause.op, clause.value)
         if condition is None:
             raise InvalidFilter("no text holds a NUL character", clause.column)
-        keyed = self._noun.keyed.get(clause.entity)
-        if keyed is not None and keyed.within is not None:
-            return keyed.within(condition)
-        if (
-            keyed is not None
-            and clause.key in keyed.absent_differs
-            and clause.op in (Op.NE, Op.NOT_IN)
-        ):
-            return or_(column.is_(None), condition)
         return condition
 
     def _column(self, entity: Entity, key: str, at: int) -> ColumnElement[Any]:

@@ -6,6 +6,7 @@ A logged model is the files of a model and where they came from, before anybody 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 from uuid import uuid4
 
@@ -19,7 +20,10 @@ from sqlalchemy import (
     Index,
     Table,
     Text,
+    and_,
+    exists,
     not_,
+    or_,
     select,
     update,
 )
@@ -95,6 +99,15 @@ class NewLoggedModel:
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredOn:
+    """A dataset that a metric of a model says it is about."""
+
+    name: str
+    digest: str | None = None
+    """Any, where it is None."""
+
+
 class LoggedModels(Protocol):
     """Every method that names a model raises NotFound where there is none, or it is deleted."""
 
@@ -118,18 +131,49 @@ class LoggedModels(Protocol):
 
     def delete(self, model_id: str) -> None: ...
 
-    def find(self, experiment_ids: Sequence[str], query: ListQuery) -> Page[LoggedModel]:
-        """Raises InvalidFilter, InvalidInput."""
+    def find(
+        self,
+        experiment_ids: Sequence[str],
+        query: ListQuery,
+        datasets: Sequence[MeasuredOn] = (),
+        ordered_on: Mapping[str, MeasuredOn] = ...,
+    ) -> Page[LoggedModel]:
+        """Those with a metric on one of `datasets`, if there are any; a clause on a metric then
+        holds for values on these. `ordered_on` says of keys of metrics on which dataset the value
+        is that a model is ordered by. Raises InvalidFilter, InvalidInput."""
         ...
 
 
-def _of_metric(key: str) -> Any:
+_FIELDS: Final = {
+    "model_id": Field(logged_models.c.model_id),
+    "name": Field(logged_models.c.name),
+    "model_type": Field(logged_models.c.model_type),
+    "status": Field(logged_models.c.status),
+    "source_run_id": Field(logged_models.c.source_run_id, nullable=True),
+    "creation_time": Field(logged_models.c.creation_time_ms, Kind.INTEGER),
+    "last_updated_time": Field(logged_models.c.last_update_time_ms, Kind.INTEGER),
+}
+_ALIASES: Final = {
+    "creation_timestamp": "creation_time",
+    "creation_timestamp_ms": "creation_time",
+    "last_updated_timestamp": "last_updated_time",
+    "last_updated_timestamp_ms": "last_updated_time",
+}
+
+
+def _some_metric(*conditions: Any) -> Any:
+    of_model = model_metrics.c.model_id == logged_models.c.model_id
+    return exists(select(model_metrics.c.key).where(of_model, *conditions))
+
+
+def _latest_metric(key: str, dataset: MeasuredOn | None) -> Any:
     return (
         select(model_metrics.c.value)
         .where(
             model_metrics.c.model_id == logged_models.c.model_id,
             model_metrics.c.key == key,
             not_(model_metrics.c.is_nan),
+            *([_on(dataset)] if dataset else []),
         )
         .order_by(model_metrics.c.step.desc(), model_metrics.c.timestamp_ms.desc())
         .limit(1)
@@ -137,39 +181,43 @@ def _of_metric(key: str) -> Any:
     )
 
 
-_MODELS: Final = Noun(
-    "logged models",
-    OrderKey.text("model_id", logged_models.c.model_id, False, nullable=False),
-    {
-        "model_id": Field(logged_models.c.model_id),
-        "name": Field(logged_models.c.name),
-        "model_type": Field(logged_models.c.model_type),
-        "status": Field(logged_models.c.status),
-        "source_run_id": Field(logged_models.c.source_run_id, nullable=True),
-        "creation_time": Field(logged_models.c.creation_time_ms, Kind.INTEGER),
-        "last_updated_time": Field(logged_models.c.last_update_time_ms, Kind.INTEGER),
-    },
-    ("creation_time DESC",),
-    aliases={
-        "creation_timestamp": "creation_time",
-        "creation_timestamp_ms": "creation_time",
-        "last_updated_timestamp": "last_updated_time",
-        "last_updated_timestamp_ms": "last_updated_time",
-    },
-    keyed={
-        Entity.TAG: keyed_text(logged_models.c.tags),
-        Entity.PARAM: keyed_text(logged_models.c.params),
-        Entity.METRIC: Keyed(_of_metric, Kind.DECIMAL),
-    },
-    prefixes={
-        "tag": Entity.TAG,
-        "tags": Entity.TAG,
-        "param": Entity.PARAM,
-        "params": Entity.PARAM,
-        "metric": Entity.METRIC,
-        "metrics": Entity.METRIC,
-    },
-)
+def _on(dataset: MeasuredOn) -> Any:
+    named = model_metrics.c.dataset_name == storable(dataset.name)
+    if dataset.digest is None:
+        return named
+    return and_(named, model_metrics.c.dataset_digest == storable(dataset.digest))
+
+
+def _noun(datasets: Sequence[MeasuredOn], ordered_on: Mapping[str, MeasuredOn]) -> Noun:
+    measured = [or_(*map(_on, datasets))] if datasets else []
+    metric = Keyed(
+        lambda _key: model_metrics.c.value,
+        Kind.DECIMAL,
+        within=lambda key, condition: _some_metric(
+            model_metrics.c.key == key, not_(model_metrics.c.is_nan), condition, *measured
+        ),
+        order=lambda key: _latest_metric(key, ordered_on.get(key)),
+    )
+    return Noun(
+        "logged models",
+        OrderKey.text("model_id", logged_models.c.model_id, False, nullable=False),
+        _FIELDS,
+        ("creation_time DESC",),
+        aliases=_ALIASES,
+        keyed={
+            Entity.TAG: keyed_text(logged_models.c.tags),
+            Entity.PARAM: keyed_text(logged_models.c.params),
+            Entity.METRIC: metric,
+        },
+        prefixes={
+            "tag": Entity.TAG,
+            "tags": Entity.TAG,
+            "param": Entity.PARAM,
+            "params": Entity.PARAM,
+            "metric": Entity.METRIC,
+            "metrics": Entity.METRIC,
+        },
+    )
 
 
 class SqlLoggedModels:
@@ -177,7 +225,6 @@ class SqlLoggedModels:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._listing = Listing(_MODELS, is_sqlite=database.is_sqlite)
 
     def create(self, new: NewLoggedModel) -> LoggedModel:
         name = storable(new.name) or invent_name()
@@ -234,13 +281,23 @@ class SqlLoggedModels:
             _row(connection, model_id)
             _update(connection, model_id, {"is_deleted": True})
 
-    def find(self, experiment_ids: Sequence[str], query: ListQuery) -> Page[LoggedModel]:
+    def find(
+        self,
+        experiment_ids: Sequence[str],
+        query: ListQuery,
+        datasets: Sequence[MeasuredOn] = (),
+        ordered_on: Mapping[str, MeasuredOn] = MappingProxyType({}),
+    ) -> Page[LoggedModel]:
         numbers = experiment_numbers(experiment_ids)
         found = _select().where(
             logged_models.c.experiment_id.in_(numbers), not_(logged_models.c.is_deleted)
         )
+        if datasets:
+            found = found.where(_some_metric(or_(*map(_on, datasets))))
+        listing = Listing(_noun(datasets, ordered_on), is_sqlite=self._database.is_sqlite)
+        scope = repr((numbers, datasets, sorted(ordered_on.items())))
         with self._database.read() as connection:
-            rows, token = self._listing.page(connection, found, query, repr(numbers))
+            rows, token = listing.page(connection, found, query, scope)
             return Page(_whole(connection, rows), token)
 
     def _change(self, model_id: str, change: Callable[[AnyRow], dict[str, Any]]) -> LoggedModel:

@@ -222,7 +222,7 @@ def _of_dataset(key: str) -> Any:
     return columns.get(key)
 
 
-def _some_dataset(condition: Condition) -> Condition:
+def _some_dataset(_key: str, condition: Condition) -> Condition:
     return exists(
         select(run_datasets.c.name).where(run_datasets.c.run_id == runs.c.run_id, condition)
     )

@@ -49,6 +49,7 @@ CALLS = {
     "model twice": (TAKEN, lambda c, e: [c.create_registered_model(f"twice-{e}") for _ in range(2)]),
     "a model without a name": (WRONG, lambda c, e: c.create_registered_model("")),
     "no such logged model": (NOT_THERE, lambda c, e: c.get_logged_model("m-" + "0" * 32)),
+    "logged models on a dataset without a name": (WRONG, lambda c, e: c.search_logged_models([e], datasets=[{"dataset_name": ""}])),
 }  # fmt: skip
 
 

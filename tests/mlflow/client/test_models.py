@@ -68,6 +68,39 @@ def test_logged_models_are_found(logged):
     assert found("name = 'nobody'") == []
 
 
+def test_logged_models_are_found_by_what_they_measure_on_a_dataset(experiment_id, client):
+    run_id = client.create_run(experiment_id).info.run_id
+    made = {name: client.create_logged_model(experiment_id, name).model_id for name in "abc"}
+    for step, (name, value, dataset) in enumerate(
+        [("a", 0.9, "train"), ("a", 0.2, "test"), ("b", 0.5, "test"), ("c", 0.7, None)]
+    ):
+        digest = dataset and f"{dataset}-1"
+        client.log_metric(
+            run_id, "acc", value, step=step, model_id=made[name],
+            dataset_name=dataset, dataset_digest=digest,
+        )  # fmt: skip
+
+    def found(name=None, filter=None, **order):
+        told = name and [{"dataset_name": name, "dataset_digest": f"{name}-1"}]
+        models = client.search_logged_models(
+            [experiment_id], datasets=told, filter_string=filter,
+            order_by=[{"field_name": "metrics.acc", **order}],
+        )  # fmt: skip
+        return "".join(model.name for model in models)
+
+    assert found() == "abc"
+    assert (found("train"), found("test"), found("nobody")) == ("a", "ab", "")
+    # Any value that was logged counts, not the last one only.
+    assert found(filter="metrics.acc > 0.6") == "ac"
+    assert found("train", "metrics.acc > 0.6") == "a"
+    assert found("test", "metrics.acc > 0.3") == "b"
+    assert found("test", ascending=False) == "ba"
+    train = {"dataset_name": "train", "dataset_digest": "train-1"}
+    assert found(**train, ascending=False)[0] == "a"
+    page = client.search_logged_models([experiment_id], datasets=[train], max_results=1)
+    assert (len(page), page.token) == (1, None)
+
+
 def test_a_model_loads_by_every_name_it_has(logged, client):
     client.set_registered_model_alias(logged.name, "champion", 1)
     for uri in (
