@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Text, cast, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tracelake.model.entities import Experiment
@@ -30,7 +30,7 @@ _EXPERIMENTS: Final = Noun(
     OrderKey.number("experiment_id", experiments.c.experiment_id, False, nullable=False),
     {
         "name": Field(experiments.c.name),
-        "experiment_id": Field(experiments.c.experiment_id, Kind.INTEGER),
+        "experiment_id": Field(cast(experiments.c.experiment_id, Text)),
         "creation_time": Field(experiments.c.creation_time_ms, Kind.INTEGER),
         "last_update_time": Field(experiments.c.last_update_time_ms, Kind.INTEGER),
     },

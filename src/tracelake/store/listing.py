@@ -113,6 +113,8 @@ class Listing:
 
     def _order_key(self, item: str) -> OrderKey:
         entity, name, descending = parse_order(item, self._vocabulary)
+        if entity is Entity.ATTRIBUTE and name == self._noun.key.name:
+            return replace(self._noun.key, descending=descending)
         kind = self._kind_of(entity, name)
         keyed = self._noun.keyed.get(entity)
         if keyed is not None and keyed.order is not None:

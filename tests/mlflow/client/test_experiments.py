@@ -117,6 +117,11 @@ def test_found_by_name_tag_and_time_in_any_order(client, unique):
     assert found("attribute.name ILIKE '%-B'") == [made["b"]]
     assert found("creation_time > 0", order_by=["creation_time ASC"])[0] == made["b"]
     assert found("last_update_time < 5") == []
+    assert found(f"experiment_id = '{made['c']}'") == [made["c"]]
+    pair = f"('{made['b']}', '{made['c']}')"
+    assert found(f"experiment_id NOT IN {pair}") == [made["a"]]
+    both = found(f"attribute.experiment_id IN {pair}", order_by=["experiment_id DESC"])
+    assert both == [made["c"], made["b"]]
 
 
 def test_pages_have_everything_once(client, unique):
@@ -144,6 +149,7 @@ def test_pages_have_everything_once(client, unique):
         "(name = 'a')",
         "name ~ 'a'",
         "creation_time = 'yesterday'",
+        "experiment_id = 5",
     ],
 )
 def test_a_filter_that_is_none_is_told(client, refused, filter):
