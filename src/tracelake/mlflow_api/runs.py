@@ -174,6 +174,7 @@ def _lifecycle(routes: APIRouter, runs: Runs) -> None:
                 body.filter or "", tuple(body.order_by), body.max_results, body.page_token or None
             ),
             VIEWS[body.run_view_type],
+            artifact_root=artifact_root(request),
         )
         return JsonAnswer(
             said(

@@ -6,7 +6,7 @@ and the models it made. A run of a deleted experiment counts as deleted until th
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 from uuid import uuid4
 
@@ -24,6 +24,8 @@ from sqlalchemy import (
     Text,
     cast,
     exists,
+    func,
+    literal,
     not_,
     or_,
     select,
@@ -183,9 +185,17 @@ class Runs(Protocol):
     def restore(self, run_id: str) -> None: ...
 
     def find(
-        self, experiment_ids: Sequence[str], query: ListQuery, view: View = View.ACTIVE
+        self,
+        experiment_ids: Sequence[str],
+        query: ListQuery,
+        view: View = View.ACTIVE,
+        *,
+        artifact_root: str = "",
     ) -> Page[Run]:
-        """Raises InvalidFilter, InvalidInput."""
+        """Files of runs are below `artifact_root`, where their experiment has no place for them.
+
+        Raises InvalidFilter, InvalidInput.
+        """
         ...
 
     def metric_history(
@@ -262,6 +272,15 @@ _RUNS: Final = Noun(
 )
 
 
+def _noun(artifact_root: str) -> Noun:
+    number = cast(runs.c.experiment_id, Text)
+    folder = func.coalesce(
+        func.rtrim(experiments.c.artifact_location, "/"), literal(f"{artifact_root}/") + number
+    )
+    uri = folder + "/" + runs.c.run_id + "/artifacts"
+    return replace(_RUNS, fields={**_RUNS.fields, "artifact_uri": Field(uri)})
+
+
 _HISTORY: Final = Keyset(
     [
         OrderKey.number(name, column, False, nullable=False)
@@ -280,7 +299,6 @@ class SqlRuns:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._listing = Listing(_RUNS, is_sqlite=database.is_sqlite)
 
     def create(self, new: NewRun) -> Run:
         run_id = uuid4().hex
@@ -416,7 +434,12 @@ class SqlRuns:
             _change(connection, run_id, is_deleted=is_deleted)
 
     def find(
-        self, experiment_ids: Sequence[str], query: ListQuery, view: View = View.ACTIVE
+        self,
+        experiment_ids: Sequence[str],
+        query: ListQuery,
+        view: View = View.ACTIVE,
+        *,
+        artifact_root: str = "",
     ) -> Page[Run]:
         numbers = experiment_numbers(experiment_ids)
         found = _select().where(runs.c.experiment_id.in_(numbers))
@@ -424,8 +447,9 @@ class SqlRuns:
         if view is not View.ALL:
             found = found.where(gone if view is View.DELETED else not_(gone))
         scope = f"{view}:{','.join(map(str, numbers))}"
+        listing = Listing(_noun(artifact_root), is_sqlite=self._database.is_sqlite)
         with self._database.read() as connection:
-            rows, token = self._listing.page(connection, found, query, scope)
+            rows, token = listing.page(connection, found, query, scope)
             return Page(_whole(connection, rows), token)
 
     def metric_history(

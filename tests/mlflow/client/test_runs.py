@@ -154,6 +154,22 @@ def test_found_by_what_it_says(client, experiment_id):
     assert found(order_by=["params.parity DESC", "metrics.acc DESC"]) == [3, 1, 4, 2, 0]
 
 
+def test_found_by_where_their_files_are(client, experiment_id, unique):
+    own = f"mlflow-artifacts:/{unique('own')}"
+    other = client.create_experiment(unique("place"), artifact_location=f"{own}/")
+    made = [client.create_run(where).info for where in (experiment_id, experiment_id, other)]
+
+    def found(filter="", **more):
+        told = client.search_runs([experiment_id, other], filter, **more)
+        return [run.info.run_id for run in told]
+
+    for run in made:
+        assert found(f"artifact_uri = '{run.artifact_uri}'") == [run.run_id]
+    assert found(f"attributes.artifact_uri ILIKE '{own.upper()}/%'") == [made[2].run_id]
+    in_order = sorted(made, key=lambda run: run.artifact_uri)
+    assert found(order_by=["artifact_uri"]) == [run.run_id for run in in_order]
+
+
 def test_pages_of_runs(client, experiment_id, refused):
     made = {client.create_run(experiment_id).info.run_id for _ in range(5)}
     first = client.search_runs([experiment_id], max_results=3)
