@@ -20,6 +20,7 @@ from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.model.filters.fields import TRACES
 from tracelake.model.filters.parse import parse_conjunction
 from tracelake.model.jsonvalue import as_object
+from tracelake.model.keys import check_key
 from tracelake.model.permissions import Permission, requires
 from tracelake.store.api import (
     Assessments,
@@ -292,6 +293,7 @@ def _tags(routes: APIRouter, version: str, editor: TraceEditor) -> None:
     @routes.patch(f"/{version}/mlflow/traces/{{trace_id}}/tags")
     @requires(Permission.WRITE_TRACES)
     def set_tag(trace_id: str, body: TagMessage) -> JsonAnswer:
+        check_key("tag", body.key)
         editor.set_tag(trace_id, body.key, body.value)
         return JsonAnswer({})
 

@@ -36,7 +36,7 @@ from tracelake.model.jsonvalue import as_object
 from tracelake.model.text import storable
 from tracelake.store.api import ListQuery, Page
 from tracelake.store.database import Database, now_ms
-from tracelake.store.experiments import experiment_numbers
+from tracelake.store.experiments import check_experiments, experiment_numbers
 from tracelake.store.keyset import Keyset, OrderKey
 from tracelake.store.listing import Field, Listing, Noun, keyed_text
 from tracelake.store.rows import AnyRow
@@ -168,9 +168,9 @@ class EvaluationDatasets(Protocol):
         """None takes a tag away."""
         ...
 
-    def add_experiments(
-        self, dataset_id: str, experiment_ids: Sequence[str]
-    ) -> EvaluationDataset: ...
+    def add_experiments(self, dataset_id: str, experiment_ids: Sequence[str]) -> EvaluationDataset:
+        """Raises NotFound for an unknown experiment, too."""
+        ...
 
     def remove_experiments(
         self, dataset_id: str, experiment_ids: Sequence[str]
@@ -282,6 +282,7 @@ class SqlEvaluationDatasets:
     def add_experiments(self, dataset_id: str, experiment_ids: Sequence[str]) -> EvaluationDataset:
         with self._database.write() as connection:
             _row(connection, dataset_id)
+            check_experiments(connection, experiment_ids)
             _add_experiments(connection, dataset_id, experiment_ids)
             _touch(connection, dataset_id)
             return _whole(connection, [_row(connection, dataset_id)])[0]

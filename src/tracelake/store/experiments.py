@@ -11,6 +11,7 @@ from tracelake.model.entities import Experiment
 from tracelake.model.errors import AlreadyExists, InvalidInput, NotFound
 from tracelake.model.filters.fields import Kind
 from tracelake.model.filters.tree import Entity
+from tracelake.model.keys import check_key
 from tracelake.model.retention import DAYS_TAG, TRACES_TAG, read_limit
 from tracelake.model.text import is_storable
 from tracelake.store.api import ListQuery, Page, View
@@ -22,7 +23,6 @@ from tracelake.store.schema import experiments
 
 COUNTER: Final = "experiment"
 _NAME_CHARS: Final = 500
-_TAG_KEY_CHARS: Final = 250
 _TAG_CHARS: Final = 20_000
 
 _EXPERIMENTS: Final = Noun(
@@ -171,6 +171,16 @@ def experiment_numbers(experiment_ids: Sequence[str]) -> list[int]:
     return sorted({int(each) for each in experiment_ids if each.isdecimal() and len(each) < 19})
 
 
+def check_experiments(connection: Connection, experiment_ids: Sequence[str]) -> None:
+    """Raises NotFound where one of them is none."""
+    numbers = experiment_numbers(experiment_ids)
+    of = experiments.c.experiment_id
+    known = set(map(str, connection.scalars(select(of).where(of.in_(numbers)))))
+    for experiment_id in experiment_ids:
+        if experiment_id not in known:
+            raise NotFound(f"No experiment with id {experiment_id}")
+
+
 def _taken(name: str) -> AlreadyExists:
     return AlreadyExists(f"An experiment named {name!r} exists already")
 
@@ -184,12 +194,10 @@ def _check_name(name: str) -> None:
 
 def _check_tags(tags: Mapping[str, str | None]) -> None:
     for key, value in tags.items():
-        if not key or len(key) > _TAG_KEY_CHARS or len(value or "") > _TAG_CHARS:
-            raise InvalidInput(
-                f"an experiment's tag has a key of 1 to {_TAG_KEY_CHARS} characters and a value of "
-                f"at most {_TAG_CHARS}; {key[:80]!r} does not"
-            )
-        if "\0" in key or (value is not None and "\0" in value):
-            raise InvalidInput("an experiment's tags cannot hold a NUL character")
-        if key in (DAYS_TAG, TRACES_TAG) and value is not None:
+        if value is None:
+            continue
+        check_key("tag", key)
+        if "\0" in value or len(value) > _TAG_CHARS:
+            raise InvalidInput(f"a tag of an experiment has {_TAG_CHARS} characters, none NUL")
+        if key in (DAYS_TAG, TRACES_TAG):
             read_limit(key, value)

@@ -27,6 +27,7 @@ from tracelake.model.entities import ModelVersion, RegisteredModel
 from tracelake.model.errors import AlreadyExists, InvalidInput, NotFound
 from tracelake.model.filters.fields import Kind
 from tracelake.model.filters.tree import Entity
+from tracelake.model.keys import check_key
 from tracelake.model.text import storable
 from tracelake.store.api import ListQuery, Page
 from tracelake.store.database import Database, now_ms
@@ -107,6 +108,7 @@ STAGES: Final = ("None", "Staging", "Production", "Archived")
 READY: Final = "READY"
 _NAME_CHARS: Final = 256
 _ALIAS_CHARS: Final = 255
+_TAG_CHARS: Final = 100_000
 _LATEST: Final = "latest"
 _OF_PROMPTS: Final = ("mlflow.prompt.is_prompt",)
 """Clients look for models as what is not told to be a prompt."""
@@ -142,7 +144,7 @@ class RegisteredModels(Protocol):
     def update(
         self, name: str, *, description: str | None = None, tags: Mapping[str, str | None] = ...
     ) -> RegisteredModel:
-        """None takes a tag away."""
+        """None takes a tag away. Raises InvalidInput for the key of a tag, or a long one."""
         ...
 
     def delete(self, name: str) -> None:
@@ -171,7 +173,7 @@ class RegisteredModels(Protocol):
         ...
 
     def add_version(self, new: NewModelVersion) -> ModelVersion:
-        """Under the next number, which is never used again."""
+        """Under the next number, which is never used again. Raises InvalidInput."""
         ...
 
     def version(self, name: str, version: int) -> ModelVersion: ...
@@ -248,6 +250,7 @@ class SqlRegisteredModels:
 
     def create(self, name: str, description: str, tags: Mapping[str, str]) -> RegisteredModel:
         _check_name(name)
+        _check_tags(tags)
         time_ms = now_ms()
         try:
             with self._database.write() as connection:
@@ -344,6 +347,7 @@ class SqlRegisteredModels:
     def add_version(self, new: NewModelVersion) -> ModelVersion:
         if not new.source:
             raise InvalidInput("source: a model version needs one")
+        _check_tags(new.tags)
         time_ms = now_ms()
         with self._database.write() as connection:
             number = _model(connection, new.name).last_version + 1
@@ -493,6 +497,7 @@ def _changes(
     if description is not None:
         values["description"] = storable(description)
     if tags:
+        _check_tags(tags)
         merged = {**row.tags, **tags}
         values["tags"] = _storable(
             {key: value for key, value in merged.items() if value is not None}
@@ -585,6 +590,18 @@ def _check_name(name: str) -> None:
             f"Registered model name {name[:80]!r}: it has 1 to {_NAME_CHARS} characters, none of "
             "them a slash or a colon"
         )
+
+
+def _check_tags(tags: Mapping[str, str | None]) -> None:
+    for key, value in tags.items():
+        if value is None:
+            continue
+        check_key("tag", key)
+        if len(value) > _TAG_CHARS:
+            raise InvalidInput(
+                f"tag {key!r} has {len(value)} characters; {_TAG_CHARS} are allowed, the text of "
+                "a prompt too"
+            )
 
 
 def _check_alias(alias: str) -> None:

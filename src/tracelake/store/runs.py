@@ -36,8 +36,9 @@ from tracelake.model.entities import DatasetInput, Metric, ModelOutput, Run, Run
 from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.model.filters.fields import Kind
 from tracelake.model.filters.tree import Entity
+from tracelake.model.keys import KEY_CHARS, check_key
 from tracelake.model.names import invent_name
-from tracelake.model.text import storable
+from tracelake.model.text import is_storable, storable
 from tracelake.store.api import ListQuery, Page, View
 from tracelake.store.comparisons import Condition
 from tracelake.store.database import Database, now_ms
@@ -116,7 +117,6 @@ run_datasets = Table(
 
 CONTEXT_TAG: Final = "mlflow.data.context"
 _NAME_TAG: Final = "mlflow.runName"
-_KEY_CHARS: Final = 250
 _PARAM_CHARS: Final = 6000
 _TAG_CHARS: Final = 8000
 _SOME: Final = 500
@@ -147,7 +147,8 @@ class Runs(Protocol):
     raise InvalidInput where it is deleted."""
 
     def create(self, new: NewRun) -> Run:
-        """Raises NotFound for an unknown experiment, InvalidInput for a deleted one."""
+        """Raises NotFound for an unknown experiment, InvalidInput for a deleted one, or where its
+        tags name it otherwise."""
         ...
 
     def get(self, run_id: str) -> Run: ...
@@ -302,7 +303,10 @@ class SqlRuns:
 
     def create(self, new: NewRun) -> Run:
         run_id = uuid4().hex
-        name = storable(new.name or new.tags.get(_NAME_TAG, "")) or invent_name()
+        tagged = new.tags.get(_NAME_TAG, "")
+        if new.name and tagged and new.name != tagged:
+            raise InvalidInput(f"the run is named {new.name!r} and, in its tags, {tagged!r}")
+        name = storable(new.name or tagged) or invent_name()
         tags = _checked(new.tags, "tag") | {_NAME_TAG: name}
         with self._database.write() as connection:
             connection.execute(
@@ -351,8 +355,11 @@ class SqlRuns:
     ) -> None:
         params = _checked(params or {}, "parameter", _PARAM_CHARS)
         tags = _checked(tags or {}, "tag", _TAG_CHARS)
+        for what, keys in (("parameter", params), ("tag", tags)):
+            for key in keys:
+                check_key(what, key)
         for metric in metrics:
-            _check_key("metric", metric.key)
+            check_key("metric", metric.key)
         with self._database.write() as connection:
             row = _active(connection, run_id)
             for key, value in params.items():
@@ -521,15 +528,11 @@ def _change(connection: Connection, run_id: str, **values: Any) -> None:
 def _checked(told: Mapping[str, str], what: str, most_chars: int | None = None) -> dict[str, str]:
     """Cut at so many characters, as MLflow's server does: a run does not end at a long value."""
     for key in told:
-        _check_key(what, key)
+        if not key or len(key) > KEY_CHARS or not is_storable(key):
+            raise InvalidInput(
+                f"the key of a {what} has 1 to {KEY_CHARS} characters, not {key[:80]!r}"
+            )
     return {key: storable(value[:most_chars]) for key, value in told.items()}
-
-
-def _check_key(what: str, key: str) -> None:
-    if not key or len(key) > _KEY_CHARS or storable(key) != key:
-        raise InvalidInput(
-            f"the key of a {what} has 1 to {_KEY_CHARS} characters, not {key[:80]!r}"
-        )
 
 
 def _add_metrics(connection: Connection, run_id: str, metrics: Iterable[Metric]) -> None:

@@ -1,5 +1,7 @@
 """Wrong calls: the client of MLflow raises what it raises with MLflow's own server."""
 
+import uuid
+
 import pytest
 from mlflow.entities import Metric, Param
 
@@ -17,6 +19,23 @@ def two_values(client, experiment_id):
     run_id = client.create_run(experiment_id).info.run_id
     client.log_batch(run_id, metrics=[Metric("m", 1, 1, 0)], params=[Param("p", "1")])
     client.log_param(run_id, "p", "2")
+
+
+def run(client, experiment_id):
+    return client.create_run(experiment_id).info.run_id
+
+
+def version(client, experiment_id):
+    name = f"model-{uuid.uuid4().hex}"
+    client.create_registered_model(name)
+    client.create_model_version(name, "dbfs:/somewhere")
+    return name
+
+
+def trace():
+    with mlflow.start_span("named") as span:
+        pass
+    return span.trace_id
 
 
 CALLS = {
@@ -50,10 +69,45 @@ CALLS = {
     "a model without a name": (WRONG, lambda c, e: c.create_registered_model("")),
     "no such logged model": (NOT_THERE, lambda c, e: c.get_logged_model("m-" + "0" * 32)),
     "logged models on a dataset without a name": (WRONG, lambda c, e: c.search_logged_models([e], datasets=[{"dataset_name": ""}])),
+    "a run with two names": (WRONG, lambda c, e: c.create_run(e, run_name="a", tags={"mlflow.runName": "b"})),
+    "a long prompt": (WRONG, lambda c, e: mlflow.genai.register_prompt(f"long-{e}", "x" * 110_000)),
+    "a long tag of an experiment": (WRONG, lambda c, e: c.set_experiment_tag(e, "k", "x" * 20_001)),
 }  # fmt: skip
+NAMED = {
+    "metric": lambda c, e, key: c.log_metric(run(c, e), key, 1),
+    "parameter": lambda c, e, key: c.log_param(run(c, e), key, "1"),
+    "tag of a run": lambda c, e, key: c.set_tag(run(c, e), key, "v"),
+    "metrics": lambda c, e, key: c.log_batch(run(c, e), metrics=[Metric(key, 1, 1, 0)]),
+    "parameters": lambda c, e, key: c.log_batch(run(c, e), params=[Param(key, "1")]),
+    "tag of an experiment": lambda c, e, key: c.set_experiment_tag(e, key, "v"),
+    "tag of a trace": lambda c, e, key: c.set_trace_tag(trace(), key, "v"),
+    "tag of a model": lambda c, e, key: c.set_registered_model_tag(version(c, e), key, "v"),
+    "tag of a version": lambda c, e, key: c.set_model_version_tag(version(c, e), "1", key, "v"),
+}
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_wrong_call_is_told(experiment_id, refused, name):
     code, call = CALLS[name]
     refused(code, lambda: call(MlflowClient(), experiment_id))
+
+
+@pytest.mark.parametrize("what", NAMED)
+def test_keys_are_names_that_could_be_paths(experiment_id, refused, what):
+    def call(key):
+        return NAMED[what](MlflowClient(), experiment_id, key)
+
+    for key in ("a b", " a-b_c.d:e/f ", "a../..b", "日本", "x" * 250):
+        call(key)
+    for key in ("a!b", "x\ny", "/a", "a/", "a//b", ".", "a/./b", "../x", "..a", "x" * 251):
+        refused(WRONG, lambda key=key: call(key))
+
+
+def test_a_dataset_is_of_experiments_that_are_there(experiment_id, refused):
+    datasets = pytest.importorskip("mlflow.genai.datasets")
+    made = datasets.create_dataset(name=f"of-{experiment_id}", experiment_id=experiment_id)
+    refused(
+        NOT_THERE,
+        lambda: datasets.add_dataset_to_experiments(made.dataset_id, ["0", "918273645"]),
+    )
+    assert datasets.get_dataset(dataset_id=made.dataset_id).experiment_ids == [experiment_id]
