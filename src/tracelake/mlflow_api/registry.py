@@ -10,11 +10,13 @@ from starlette.requests import Request
 
 from tracelake.mlflow_api.logged_models import model_message
 from tracelake.mlflow_api.route import Message, Tag, Text, from_map, said, to_map
+from tracelake.mlflow_api.sources import Source, Sources
 from tracelake.model.entities import ModelVersion, RegisteredModel
 from tracelake.model.permissions import Permission, requires
 from tracelake.store.api import ListQuery
 from tracelake.store.logged_models import LoggedModels
 from tracelake.store.registered_models import NewModelVersion, RegisteredModels
+from tracelake.store.runs import Runs
 from tracelake.web.answer import JsonAnswer
 
 _MODELS = "/2.0/mlflow/registered-models"
@@ -106,11 +108,13 @@ class Transition(OfVersion):
     archive_existing_versions: bool = False
 
 
-def add_registry(routes: APIRouter, registry: RegisteredModels, logged: LoggedModels) -> None:
+def add_registry(
+    routes: APIRouter, registry: RegisteredModels, logged: LoggedModels, runs: Runs
+) -> None:
     _models(routes, registry)
     _latest(routes, registry)
     add_shared(routes, registry, _PLAIN)
-    _versions(routes, registry)
+    _versions(routes, registry, Sources(runs, logged, registry))
     _version_details(routes, registry, logged)
 
 
@@ -250,10 +254,12 @@ def _labels(routes: APIRouter, registry: RegisteredModels, dialect: Dialect) -> 
         return JsonAnswer({})
 
 
-def _versions(routes: APIRouter, registry: RegisteredModels) -> None:
+def _versions(routes: APIRouter, registry: RegisteredModels, sources: Sources) -> None:
     @routes.post(_VERSIONS + "/create")
     @requires(Permission.WRITE_EXPERIMENTS)
-    def create(body: NewVersion) -> JsonAnswer:
+    def create(request: Request, body: NewVersion) -> JsonAnswer:
+        told = Source(body.source, body.run_id or None, body.model_id or None)
+        sources.check(request, told, to_map(body.tags))
         made = registry.add_version(
             NewModelVersion(
                 body.name,

@@ -81,7 +81,7 @@ def _nouns(
     add_assessments(nouns, store.assessments)
     add_metrics(nouns, store.analytics, store.facets)
     add_logged_models(nouns, store.logged_models, store.artifacts)
-    add_registry(nouns, store.registered_models, store.logged_models)
+    add_registry(nouns, store.registered_models, store.logged_models, store.runs)
     add_unity_catalog(nouns, store.registered_models)
     add_workspace_registry(
         nouns, store.registered_models, store.logged_models, store.artifacts, signer

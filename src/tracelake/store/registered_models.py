@@ -109,7 +109,7 @@ READY: Final = "READY"
 _NAME_CHARS: Final = 256
 _ALIAS_CHARS: Final = 255
 _TAG_CHARS: Final = 100_000
-_LATEST: Final = "latest"
+LATEST: Final = "latest"
 _OF_PROMPTS: Final = ("mlflow.prompt.is_prompt",)
 """Clients look for models as what is not told to be a prompt."""
 
@@ -448,7 +448,7 @@ def _model(connection: Connection, name: str) -> AnyRow:
 
 def _aliased(connection: Connection, name: str, alias: str) -> int:
     version: int | None
-    if alias.lower() == _LATEST:
+    if alias.lower() == LATEST:
         newest = func.max(model_versions.c.version)
         version = connection.scalar(select(newest).where(model_versions.c.name == name))
         if version is None:
@@ -608,7 +608,7 @@ def _check_alias(alias: str) -> None:
     plain = alias.replace("-", "").replace("_", "")
     if not plain.isascii() or not plain.isalnum() or len(alias) > _ALIAS_CHARS:
         raise InvalidInput(f"alias {alias[:80]!r}: letters, digits, - and _ only")
-    if alias.lower() == _LATEST or (alias[0] in "vV" and alias[1:].isdecimal()):
+    if alias.lower() == LATEST or (alias[0] in "vV" and alias[1:].isdecimal()):
         raise InvalidInput(f"alias {alias!r} means something else already")
 
 

@@ -111,3 +111,58 @@ def test_a_dataset_is_of_experiments_that_are_there(experiment_id, refused):
         lambda: datasets.add_dataset_to_experiments(made.dataset_id, ["0", "918273645"]),
     )
     assert datasets.get_dataset(dataset_id=made.dataset_id).experiment_ids == [experiment_id]
+
+
+def source_of(c, e, source, **more):
+    return c.create_model_version(version(c, e), source, **more)
+
+
+SOURCES = [
+    "/etc", "x", "../x", "file:///etc/passwd", "file:/etc", "mlflow-artifacts:/1/x", "mlflow-artifacts:/../../x",
+    "mlflow-artifacts:/a/%252e%252e/b", "mlflow-artifacts://host/1/x", "http://h/../x", "s3://b/../x", "s3://b/%2e%2e/x",
+    "s3://b", "s3:x", "dbfs:/x/./y", "models:/", "models:/m-nope", "models:/a/b/c", "runs:/x/y", "prompt-template",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_source_that_is_nobodys_is_refused(experiment_id, refused, source):
+    c = MlflowClient()
+    refused(WRONG, lambda: source_of(c, experiment_id, source))
+    refused(WRONG, lambda: source_of(c, experiment_id, source, run_id=run(c, experiment_id)))
+
+
+@pytest.mark.parametrize("source", ["models:/nope/1", "models:/nope@a", "models:/nope/latest"])
+def test_a_source_of_no_model_is_not_found(experiment_id, refused, source):
+    refused(NOT_THERE, lambda: source_of(MlflowClient(), experiment_id, source))
+
+
+def test_a_prompt_has_no_files(experiment_id, refused):
+    tags = {"mlflow.prompt.is_prompt": "true", "mlflow.prompt.text": "a"}
+    for source in ("/etc", "s3://b/x"):
+        refused(
+            WRONG, lambda source=source: source_of(MlflowClient(), experiment_id, source, tags=tags)
+        )
+
+
+def test_a_source_of_ones_own_is_taken(experiment_id, refused):
+    c = MlflowClient()
+    told, other = c.get_run(run(c, experiment_id)).info, run(c, experiment_id)
+    for source in (f"runs:/{told.run_id}/m", told.artifact_uri, f"{told.artifact_uri}/m"):
+        assert source_of(c, experiment_id, source, run_id=told.run_id).status == "READY"
+        refused(WRONG, lambda source=source: source_of(c, experiment_id, source, run_id=other))
+        refused(WRONG, lambda source=source: source_of(c, experiment_id, source))
+    name = version(c, experiment_id)
+    for source in (f"models:/{name}/1", f"models:/{name}/latest", "s3://b/x.y", "gs://b/..x"):
+        assert source_of(c, experiment_id, source).status == "READY"
+
+
+def test_files_of_an_experiment_with_a_place_of_its_own(refused):
+    c = MlflowClient()
+    place = f"file:///srv/{uuid.uuid4().hex}"
+    e = c.create_experiment(uuid.uuid4().hex, artifact_location=place)
+    told = c.get_run(run(c, e)).info
+    path = told.artifact_uri.removeprefix("file://")
+    for source in (f"{told.artifact_uri}/m", f"{path}/m"):
+        assert source_of(c, e, source, run_id=told.run_id).status == "READY"
+    for source in (place, f"{path}/../m", f"{told.artifact_uri}x"):
+        refused(WRONG, lambda source=source: source_of(c, e, source, run_id=told.run_id))
