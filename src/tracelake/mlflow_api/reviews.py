@@ -6,10 +6,11 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from tracelake.mlflow_api.route import Message, Text, said
-from tracelake.model.errors import InvalidInput, NotFound
+from tracelake.model.errors import InvalidInput
 from tracelake.model.permissions import Permission, requires
 from tracelake.store.api import ListQuery
-from tracelake.store.reviews import USER, LabelSchema, ReviewItem, ReviewQueue, Reviews
+from tracelake.store.label_schemas import LabelSchema, LabelSchemas
+from tracelake.store.reviews import ReviewItem, ReviewQueue, Reviews
 from tracelake.web.answer import JsonAnswer
 
 _SCHEMAS = "/3.0/mlflow/label-schemas"
@@ -43,7 +44,7 @@ class SchemaId(Message):
 class NewQueue(Message):
     experiment_id: Text
     name: Text
-    queue_type: Text = "CUSTOM"
+    queue_type: Text
     created_by: Text | None = None
     users: list[Text] = []
     schema_ids: list[Text] = []
@@ -52,7 +53,6 @@ class NewQueue(Message):
 class UserQueue(Message):
     experiment_id: Text
     user: Text
-    created_by: Text | None = None
 
 
 class QueueUpdate(Message):
@@ -79,17 +79,17 @@ class ItemStatus(QueueId):
     completed_by: Text | None = None
 
 
-def add_reviews(routes: APIRouter, reviews: Reviews) -> None:
-    _schemas(routes, reviews)
+def add_reviews(routes: APIRouter, schemas: LabelSchemas, reviews: Reviews) -> None:
+    _schemas(routes, schemas)
     _queues(routes, reviews)
     _items(routes, reviews)
 
 
-def _schemas(routes: APIRouter, reviews: Reviews) -> None:
+def _schemas(routes: APIRouter, schemas: LabelSchemas) -> None:
     @routes.post(_SCHEMAS + "/create")
     @requires(Permission.WRITE_EXPERIMENTS)
     def create(body: NewSchema) -> JsonAnswer:
-        made = reviews.create_schema(
+        made = schemas.create(
             body.experiment_id,
             body.name,
             body.type,
@@ -102,19 +102,19 @@ def _schemas(routes: APIRouter, reviews: Reviews) -> None:
     @routes.get(_SCHEMAS + "/get")
     @requires(Permission.READ_EXPERIMENTS)
     def get(schema_id: str) -> JsonAnswer:
-        return _schema_answer(reviews.schema(schema_id))
+        return _schema_answer(schemas.get(schema_id))
 
     @routes.get(_SCHEMAS + "/get-by-name")
     @requires(Permission.READ_EXPERIMENTS)
     def get_by_name(experiment_id: str, name: str) -> JsonAnswer:
-        return _schema_answer(reviews.schema_by_name(experiment_id, name))
+        return _schema_answer(schemas.get_by_name(experiment_id, name))
 
     @routes.get(_SCHEMAS + "/list")
     @requires(Permission.READ_EXPERIMENTS)
     def list_schemas(
         experiment_id: str, max_results: PageSize = 100, page_token: str | None = None
     ) -> JsonAnswer:
-        page = reviews.schemas(experiment_id, _page(max_results, page_token))
+        page = schemas.find(experiment_id, _page(max_results, page_token))
         return JsonAnswer(
             said(
                 label_schemas=[_schema(each) for each in page.items],
@@ -128,12 +128,12 @@ def _schemas(routes: APIRouter, reviews: Reviews) -> None:
         fields = body.model_dump(exclude_none=True, exclude={"schema_id"})
         if "input" in fields:
             fields["input"] = _checked(fields["input"])
-        return _schema_answer(reviews.update_schema(body.schema_id, fields))
+        return _schema_answer(schemas.update(body.schema_id, fields))
 
     @routes.delete(_SCHEMAS + "/delete")
     @requires(Permission.WRITE_EXPERIMENTS)
     def delete(body: SchemaId) -> JsonAnswer:
-        reviews.delete_schema(body.schema_id)
+        schemas.delete(body.schema_id)
         return JsonAnswer({})
 
 
@@ -154,14 +154,7 @@ def _queues(routes: APIRouter, reviews: Reviews) -> None:
     @routes.post(_QUEUES + "/get-or-create-user")
     @requires(Permission.WRITE_EXPERIMENTS)
     def of_user(body: UserQueue) -> JsonAnswer:
-        """The one queue of a person, which has their name."""
-        try:
-            return _queue_answer(reviews.queue_by_name(body.experiment_id, body.user))
-        except NotFound:
-            made = reviews.create_queue(
-                body.experiment_id, body.user, USER, body.created_by, [body.user], []
-            )
-            return _queue_answer(made)
+        return _queue_answer(reviews.queue_of(body.experiment_id, body.user))
 
     @routes.get(_QUEUES + "/get")
     @requires(Permission.READ_EXPERIMENTS)
@@ -185,7 +178,7 @@ def _queues(routes: APIRouter, reviews: Reviews) -> None:
         page = reviews.queues(
             experiment_id, _page(max_results, page_token), item_id=item_id or None
         )
-        shown = [each for each in page.items if not user or user in each.users]
+        shown = [each for each in page.items if not user or user.strip().lower() in each.users]
         return JsonAnswer(
             said(
                 review_queues=[_queue(each) for each in shown],
@@ -274,7 +267,7 @@ def _schema(schema: LabelSchema) -> dict[str, Any]:
         input=schema.input,
         created_at=schema.creation_time_ms,
         last_updated_at=schema.last_update_time_ms,
-        is_default=False,
+        is_default=schema.is_default,
     )
 
 

@@ -91,7 +91,7 @@ def _nouns(
     add_scorers(nouns, store.scorers)
     add_datasets(nouns, store.evaluation_datasets)
     add_issues(nouns, store.issues)
-    add_reviews(nouns, store.reviews)
+    add_reviews(nouns, store.label_schemas, store.reviews)
     add_webhooks(nouns, store.webhooks, services.receivers)
     return nouns.routes
 

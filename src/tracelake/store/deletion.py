@@ -18,6 +18,7 @@ from tracelake.store.api import TraceReader
 from tracelake.store.database import Database
 from tracelake.store.finder import in_experiments
 from tracelake.store.operations import Deleted, KeepGoing, TraceScope
+from tracelake.store.reviews import forget_traces
 from tracelake.store.rows import AnyRow, AnySelect
 from tracelake.store.schema import CHUNK_BITS, assessments, chunks, spans, stale_versions, traces
 
@@ -257,13 +258,16 @@ def _unchanged(
 
 def _remove(connection: Connection, trace_keys: Sequence[int], until_seq: int | None) -> int:
     """Delete traces whole; how many were still there, unchanged since `until_seq`."""
-    query = select(traces.c.trace_key, traces.c.seq).where(traces.c.trace_key.in_(trace_keys))
+    query = select(traces.c.trace_key, traces.c.trace_id, traces.c.seq).where(
+        traces.c.trace_key.in_(trace_keys)
+    )
     if until_seq is not None:
         query = query.where(traces.c.seq <= until_seq)
     found = connection.execute(query.order_by(traces.c.trace_key)).all()
     if not found:
         return 0
     connection.execute(stale_versions.insert(), [{"seq": row.seq} for row in found])
+    forget_traces(connection, [row.trace_id for row in found])
     # Traces that came one after the other go together: one range instead of many keys.
     for first, last in _runs([row.trace_key for row in found]):
         for table in (traces, spans, assessments):

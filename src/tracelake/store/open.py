@@ -36,6 +36,7 @@ from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.indexer import Indexer
 from tracelake.store.issues import Issues, SqlIssues
 from tracelake.store.keys import SharedKeys, SqlSharedKeys
+from tracelake.store.label_schemas import LabelSchemas, SqlLabelSchemas
 from tracelake.store.leases import SqlLeases
 from tracelake.store.live import SqlLive
 from tracelake.store.logged_models import LoggedModels, SqlLoggedModels
@@ -67,6 +68,7 @@ class Store:
     experiments: Experiments
     runs: Runs
     issues: Issues
+    label_schemas: LabelSchemas
     reviews: Reviews
     logged_models: LoggedModels
     registered_models: RegisteredModels
@@ -130,6 +132,7 @@ def open_store(url: str) -> Store:
         experiments=SqlExperiments(database),
         runs=SqlRuns(database),
         issues=SqlIssues(database),
+        label_schemas=SqlLabelSchemas(database),
         reviews=SqlReviews(database),
         logged_models=SqlLoggedModels(database),
         registered_models=SqlRegisteredModels(database),

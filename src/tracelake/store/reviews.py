@@ -1,58 +1,41 @@
-"""What people are asked of traces, and the queues in which they answer: tables, promises, SQL."""
+"""Queues of traces that people answer for: the tables, what each method promises, the SQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from uuid import uuid4
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Connection,
     ForeignKey,
+    Index,
     PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
     delete,
     exists,
+    func,
     select,
     update,
 )
 from sqlalchemy.exc import IntegrityError
 
-from tracelake.model.entities import JsonValue
 from tracelake.model.errors import AlreadyExists, InvalidInput, NotFound
 from tracelake.model.filters.fields import Kind
+from tracelake.model.ids import format_trace_id, parse_trace_id
 from tracelake.model.text import storable
 from tracelake.store.api import ListQuery, Page
 from tracelake.store.database import Database, now_ms
 from tracelake.store.experiments import active_experiment
 from tracelake.store.keyset import OrderKey
+from tracelake.store.label_schemas import check_schemas
 from tracelake.store.listing import Field, Listing, Noun
 from tracelake.store.rows import AnyRow
-from tracelake.store.schema import JsonColumn, Key, metadata
-
-label_schemas = Table(
-    "label_schemas",
-    metadata,
-    Column("schema_id", Text, primary_key=True),
-    Column(
-        "experiment_id",
-        Key,
-        ForeignKey("experiments.experiment_id", name="fk_label_schemas_experiment_id"),
-        nullable=False,
-    ),
-    Column("name", Text, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("input", JsonColumn, nullable=False),
-    Column("instruction", Text),
-    Column("enable_comment", Boolean, nullable=False),
-    Column("creation_time_ms", BigInteger, nullable=False),
-    Column("last_update_time_ms", BigInteger, nullable=False),
-    UniqueConstraint("experiment_id", "name", name="uq_label_schemas_name"),
-)
+from tracelake.store.schema import JsonColumn, Key, metadata, traces
 
 review_queues = Table(
     "review_queues",
@@ -91,30 +74,14 @@ review_items = Table(
     Column("creation_time_ms", BigInteger, nullable=False),
     Column("last_update_time_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("queue_id", "item_id", name="pk_review_items"),
+    Index("ix_review_items_item", "item_id"),
 )
 
 USER: Final = "USER"
 CUSTOM: Final = "CUSTOM"
 PENDING: Final = "PENDING"
 _STATUSES: Final = (PENDING, "COMPLETE", "DECLINED")
-_TYPES: Final = ("FEEDBACK", "EXPECTATION")
 _NAME_CHARS: Final = 250
-
-
-@dataclass(frozen=True, slots=True)
-class LabelSchema:
-    """One question about a trace, and what may be answered."""
-
-    schema_id: str
-    experiment_id: str
-    name: str
-    type: str
-    """FEEDBACK or EXPECTATION: what the answer becomes."""
-    input: dict[str, JsonValue]
-    instruction: str | None
-    enable_comment: bool
-    creation_time_ms: int
-    last_update_time_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,32 +112,8 @@ class ReviewItem:
 
 
 class Reviews(Protocol):
-    """Every method that names a schema, a queue or an item raises NotFound where there is none."""
-
-    def create_schema(
-        self,
-        experiment_id: str,
-        name: str,
-        type: str,
-        input: Mapping[str, JsonValue],
-        instruction: str | None,
-        *,
-        enable_comment: bool,
-    ) -> LabelSchema:
-        """Raises AlreadyExists, InvalidInput."""
-        ...
-
-    def schema(self, schema_id: str) -> LabelSchema: ...
-
-    def schema_by_name(self, experiment_id: str, name: str) -> LabelSchema: ...
-
-    def schemas(self, experiment_id: str, query: ListQuery) -> Page[LabelSchema]: ...
-
-    def update_schema(self, schema_id: str, fields: Mapping[str, Any]) -> LabelSchema:
-        """Name, instruction, input, whether comments are taken."""
-        ...
-
-    def delete_schema(self, schema_id: str) -> None: ...
+    """Every method that names a queue or an item raises NotFound where there is none, but for
+    `delete_queue`. The names of users are kept in lower case."""
 
     def create_queue(
         self,
@@ -181,7 +124,17 @@ class Reviews(Protocol):
         users: Sequence[str],
         schema_ids: Sequence[str],
     ) -> ReviewQueue:
-        """Raises AlreadyExists, InvalidInput."""
+        """Of no other name, in whatever case; a user's queue is theirs alone and asks everything.
+
+        Raises AlreadyExists, InvalidInput.
+        """
+        ...
+
+    def queue_of(self, experiment_id: str, user: str) -> ReviewQueue:
+        """The one queue of a user, made where there is none; it has their name.
+
+        Raises AlreadyExists where another queue has it, InvalidInput.
+        """
         ...
 
     def queue(self, queue_id: str) -> ReviewQueue: ...
@@ -191,19 +144,26 @@ class Reviews(Protocol):
     def queues(
         self, experiment_id: str, query: ListQuery, *, item_id: str | None = None
     ) -> Page[ReviewQueue]:
-        """Those that have an item, where one is named."""
+        """Newest first; those that have an item, where one is named."""
         ...
 
     def update_queue(self, queue_id: str, fields: Mapping[str, Any]) -> ReviewQueue:
-        """Name, owner, users, schemas."""
+        """Name, owner, users, schemas.
+
+        Raises AlreadyExists; InvalidInput for a user's queue, and for other schemas while there are
+        items.
+        """
         ...
 
     def delete_queue(self, queue_id: str) -> None:
-        """With its items."""
+        """With its items. One that is not there is no error."""
         ...
 
     def add_items(self, queue_id: str, item_ids: Sequence[str]) -> list[ReviewItem]:
-        """Those that are there already stay as they are."""
+        """Those that are there already stay as they are.
+
+        Raises NotFound where one is no trace of the queue's experiment.
+        """
         ...
 
     def remove_items(self, queue_id: str, item_ids: Sequence[str]) -> None: ...
@@ -215,27 +175,24 @@ class Reviews(Protocol):
     def set_status(
         self, queue_id: str, item_id: str, status: str, completed_by: str | None
     ) -> ReviewItem:
-        """Raises InvalidInput for an unknown one."""
+        """Who sets the status that an item has already changes nothing.
+
+        Raises InvalidInput for an unknown one; one that is done is done by somebody.
+        """
         ...
 
 
-_SCHEMAS: Final = Noun(
-    "label schemas",
-    OrderKey.text("schema_id", label_schemas.c.schema_id, False, nullable=False),
-    {"created_at": Field(label_schemas.c.creation_time_ms, Kind.INTEGER)},
-    ("created_at ASC",),
-)
 _QUEUES: Final = Noun(
     "review queues",
     OrderKey.text("queue_id", review_queues.c.queue_id, False, nullable=False),
     {"creation_time": Field(review_queues.c.creation_time_ms, Kind.INTEGER)},
-    ("creation_time ASC",),
+    ("creation_time DESC",),
 )
 _ITEMS: Final = Noun(
     "review items",
     OrderKey.text("item_id", review_items.c.item_id, False, nullable=False),
     {"creation_time": Field(review_items.c.creation_time_ms, Kind.INTEGER)},
-    ("creation_time ASC",),
+    ("creation_time DESC",),
 )
 
 
@@ -244,68 +201,8 @@ class SqlReviews:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._schemas = Listing(_SCHEMAS, is_sqlite=database.is_sqlite)
         self._queues = Listing(_QUEUES, is_sqlite=database.is_sqlite)
         self._items = Listing(_ITEMS, is_sqlite=database.is_sqlite)
-
-    def create_schema(
-        self,
-        experiment_id: str,
-        name: str,
-        type: str,
-        input: Mapping[str, JsonValue],
-        instruction: str | None,
-        *,
-        enable_comment: bool,
-    ) -> LabelSchema:
-        _check_name(name)
-        if type not in _TYPES:
-            raise InvalidInput(f"type {type!r}: use one of {', '.join(_TYPES)}")
-        schema_id = f"ls-{uuid4().hex}"
-        time_ms = now_ms()
-        try:
-            with self._database.write() as connection:
-                connection.execute(
-                    label_schemas.insert().values(
-                        schema_id=schema_id,
-                        experiment_id=active_experiment(connection, experiment_id),
-                        name=name,
-                        type=type,
-                        input=dict(input),
-                        instruction=instruction and storable(instruction),
-                        enable_comment=enable_comment,
-                        creation_time_ms=time_ms,
-                        last_update_time_ms=time_ms,
-                    )
-                )
-                return _schema(_row(connection, label_schemas.c.schema_id, schema_id))
-        except IntegrityError as error:
-            raise AlreadyExists(f"A label schema named {name!r} exists already") from error
-
-    def schema(self, schema_id: str) -> LabelSchema:
-        with self._database.read() as connection:
-            return _schema(_row(connection, label_schemas.c.schema_id, schema_id))
-
-    def schema_by_name(self, experiment_id: str, name: str) -> LabelSchema:
-        with self._database.read() as connection:
-            return _schema(_named(connection, label_schemas, experiment_id, name))
-
-    def schemas(self, experiment_id: str, query: ListQuery) -> Page[LabelSchema]:
-        with self._database.read() as connection:
-            number = active_experiment(connection, experiment_id)
-            found = select(label_schemas).where(label_schemas.c.experiment_id == number)
-            rows, token = self._schemas.page(connection, found, query, experiment_id)
-        return Page([_schema(row) for row in rows], token)
-
-    def update_schema(self, schema_id: str, fields: Mapping[str, Any]) -> LabelSchema:
-        with self._database.write() as connection:
-            _change(connection, label_schemas.c.schema_id, schema_id, fields)
-            return _schema(_row(connection, label_schemas.c.schema_id, schema_id))
-
-    def delete_schema(self, schema_id: str) -> None:
-        with self._database.write() as connection:
-            _row(connection, label_schemas.c.schema_id, schema_id)
-            connection.execute(delete(label_schemas).where(label_schemas.c.schema_id == schema_id))
 
     def create_queue(
         self,
@@ -316,37 +213,58 @@ class SqlReviews:
         users: Sequence[str],
         schema_ids: Sequence[str],
     ) -> ReviewQueue:
-        _check_name(name)
-        if queue_type not in (USER, CUSTOM):
+        users = _users(users)
+        if queue_type == USER:
+            name = _user(name)
+            if users not in ([], [name]) or schema_ids:
+                raise InvalidInput(f"the queue of {name!r} has no other user and no schemas")
+            users = [name]
+        elif queue_type == CUSTOM:
+            name = _queue_name(name)
+        else:
             raise InvalidInput(f"queue_type {queue_type!r}: use {USER} or {CUSTOM}")
         queue_id = f"rq-{uuid4().hex}"
         time_ms = now_ms()
-        try:
-            with self._database.write() as connection:
-                connection.execute(
-                    review_queues.insert().values(
-                        queue_id=queue_id,
-                        experiment_id=active_experiment(connection, experiment_id),
-                        name=name,
-                        queue_type=queue_type,
-                        created_by=created_by and storable(created_by),
-                        users=[storable(user) for user in users],
-                        schema_ids=[storable(each) for each in schema_ids],
-                        creation_time_ms=time_ms,
-                        last_update_time_ms=time_ms,
-                    )
+        with self._writing(name) as connection:
+            number = active_experiment(connection, experiment_id)
+            _check_free(connection, number, name)
+            check_schemas(connection, number, schema_ids)
+            connection.execute(
+                review_queues.insert().values(
+                    queue_id=queue_id,
+                    experiment_id=number,
+                    name=name,
+                    queue_type=queue_type,
+                    created_by=created_by and storable(created_by),
+                    users=users,
+                    schema_ids=list(dict.fromkeys(schema_ids)),
+                    creation_time_ms=time_ms,
+                    last_update_time_ms=time_ms,
                 )
-                return _queue(_row(connection, review_queues.c.queue_id, queue_id))
-        except IntegrityError as error:
-            raise AlreadyExists(f"A review queue named {name!r} exists already") from error
+            )
+            return _queue(_row(connection, queue_id))
+
+    def queue_of(self, experiment_id: str, user: str) -> ReviewQueue:
+        name = _user(user)
+        try:
+            return self.create_queue(experiment_id, name, USER, name, [], [])
+        except AlreadyExists:
+            found = self.queue_by_name(experiment_id, name)
+            if found.queue_type != USER:
+                raise
+            return found
 
     def queue(self, queue_id: str) -> ReviewQueue:
         with self._database.read() as connection:
-            return _queue(_row(connection, review_queues.c.queue_id, queue_id))
+            return _queue(_row(connection, queue_id))
 
     def queue_by_name(self, experiment_id: str, name: str) -> ReviewQueue:
         with self._database.read() as connection:
-            return _queue(_named(connection, review_queues, experiment_id, name))
+            number = active_experiment(connection, experiment_id)
+            row = _named(connection, number, name)
+        if row is None:
+            raise NotFound(f"Experiment {experiment_id} has no review queue named {name!r}")
+        return _queue(row)
 
     def queues(
         self, experiment_id: str, query: ListQuery, *, item_id: str | None = None
@@ -365,22 +283,50 @@ class SqlReviews:
         return Page([_queue(row) for row in rows], token)
 
     def update_queue(self, queue_id: str, fields: Mapping[str, Any]) -> ReviewQueue:
-        with self._database.write() as connection:
-            _change(connection, review_queues.c.queue_id, queue_id, fields)
-            return _queue(_row(connection, review_queues.c.queue_id, queue_id))
+        values = dict(fields)
+        if "name" in values:
+            values["name"] = _queue_name(values["name"])
+        if "users" in values:
+            values["users"] = _users(values["users"])
+        with self._writing(values.get("name", "")) as connection:
+            row = _row(connection, queue_id)
+            if row.queue_type == USER:
+                raise InvalidInput(f"the queue of {row.name!r} stays as it is")
+            if values.get("name", row.name).lower() != row.name.lower():
+                _check_free(connection, row.experiment_id, values["name"])
+            if "schema_ids" in values:
+                inside = select(review_items.c.item_id).where(review_items.c.queue_id == queue_id)
+                if connection.execute(inside.limit(1)).one_or_none() is not None:
+                    raise InvalidInput("what a queue asks stays as it is while it has items")
+                check_schemas(connection, row.experiment_id, values["schema_ids"])
+            if values:
+                connection.execute(
+                    update(review_queues)
+                    .where(review_queues.c.queue_id == row.queue_id)
+                    .values(last_update_time_ms=now_ms(), **values)
+                )
+            return _queue(_row(connection, queue_id))
 
     def delete_queue(self, queue_id: str) -> None:
+        of = review_queues.c.queue_id
         with self._database.write() as connection:
-            _row(connection, review_queues.c.queue_id, queue_id)
-            connection.execute(delete(review_queues).where(review_queues.c.queue_id == queue_id))
+            connection.execute(delete(review_queues).where(of == storable(queue_id)))
+
+    @contextmanager
+    def _writing(self, name: str) -> Generator[Connection]:
+        try:
+            with self._database.write() as connection:
+                yield connection
+        except IntegrityError as error:
+            raise _taken(name) from error
 
     def add_items(self, queue_id: str, item_ids: Sequence[str]) -> list[ReviewItem]:
-        wanted = list(dict.fromkeys(map(storable, item_ids)))
+        wanted = list(dict.fromkeys(map(_trace_id, item_ids)))
         of = review_items.c
         query = select(review_items).where(of.queue_id == queue_id, of.item_id.in_(wanted))
         time_ms = now_ms()
         with self._database.write() as connection:
-            _row(connection, review_queues.c.queue_id, queue_id)
+            _check_traces(connection, _row(connection, queue_id), wanted)
             known = {row.item_id for row in connection.execute(query)}
             new = [item_id for item_id in wanted if item_id not in known]
             if new:
@@ -404,7 +350,7 @@ class SqlReviews:
     def remove_items(self, queue_id: str, item_ids: Sequence[str]) -> None:
         of = review_items.c
         with self._database.write() as connection:
-            _row(connection, review_queues.c.queue_id, queue_id)
+            _row(connection, queue_id)
             connection.execute(
                 delete(review_items).where(of.queue_id == queue_id, of.item_id.in_(list(item_ids)))
             )
@@ -415,7 +361,7 @@ class SqlReviews:
             _check_status(status)
             found = found.where(review_items.c.status == status)
         with self._database.read() as connection:
-            _row(connection, review_queues.c.queue_id, queue_id)
+            _row(connection, queue_id)
             rows, token = self._items.page(connection, found, query, f"{queue_id}:{status}")
         return Page([_item(row) for row in rows], token)
 
@@ -423,66 +369,80 @@ class SqlReviews:
         self, queue_id: str, item_id: str, status: str, completed_by: str | None
     ) -> ReviewItem:
         _check_status(status)
-        of = review_items.c
-        here = (of.queue_id == queue_id, of.item_id == storable(item_id))
+        user = _user(completed_by) if completed_by else None
         is_done = status != PENDING
+        if is_done != bool(user):
+            raise InvalidInput(
+                f"completed_by: who set {status} has to be told"
+                if is_done
+                else "completed_by: what is to be done again is done by nobody"
+            )
+        of = review_items.c
+        here = select(review_items).where(of.queue_id == queue_id, of.item_id == storable(item_id))
         time_ms = now_ms()
         with self._database.write() as connection:
-            changed = connection.execute(
-                update(review_items)
-                .where(*here)
-                .values(
-                    status=status,
-                    completed_by=completed_by and storable(completed_by) if is_done else None,
-                    completed_time_ms=time_ms if is_done else None,
-                    last_update_time_ms=time_ms,
-                )
-            )
-            if changed.rowcount == 0:
+            row = connection.execute(here).one_or_none()
+            if row is None:
                 raise NotFound(f"Queue {queue_id} has no item {item_id!r}")
-            return _item(connection.execute(select(review_items).where(*here)).one())
+            if row.status != status:
+                connection.execute(
+                    update(review_items)
+                    .where(of.queue_id == row.queue_id, of.item_id == row.item_id)
+                    .values(
+                        status=status,
+                        completed_by=user,
+                        completed_time_ms=time_ms if is_done else None,
+                        last_update_time_ms=time_ms,
+                    )
+                )
+            return _item(connection.execute(here).one())
 
 
-def _row(connection: Connection, key: Column[Any], value: str) -> AnyRow:
-    row = connection.execute(select(key.table).where(key == storable(value))).one_or_none()
-    if row is None:
-        raise NotFound(f"There is no {key.name} {value!r}")
-    return row
+def forget_traces(connection: Connection, trace_ids: Sequence[bytes]) -> None:
+    """Take traces that are gone out of every queue."""
+    gone = list(map(format_trace_id, trace_ids))
+    connection.execute(delete(review_items).where(review_items.c.item_id.in_(gone)))
 
 
-def _named(connection: Connection, table: Table, experiment_id: str, name: str) -> AnyRow:
-    number = active_experiment(connection, experiment_id)
-    query = select(table).where(table.c.experiment_id == number, table.c.name == storable(name))
+def _row(connection: Connection, queue_id: str) -> AnyRow:
+    query = select(review_queues).where(review_queues.c.queue_id == storable(queue_id))
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise NotFound(f"Experiment {experiment_id} has nothing here named {name!r}")
+        raise NotFound(f"There is no review queue {queue_id!r}")
     return row
 
 
-def _change(
-    connection: Connection, key: Column[Any], value: str, fields: Mapping[str, Any]
-) -> None:
-    _row(connection, key, value)
-    if "name" in fields:
-        _check_name(fields["name"])
-    table: Any = key.table
-    connection.execute(
-        update(table).where(key == value).values(last_update_time_ms=now_ms(), **fields)
+def _named(connection: Connection, number: int, name: str) -> AnyRow | None:
+    """Whatever the case of its letters."""
+    of = review_queues.c
+    query = select(review_queues).where(
+        of.experiment_id == number, func.lower(of.name) == storable(name).strip().lower()
     )
+    return connection.execute(query.order_by(of.queue_id).limit(1)).one_or_none()
 
 
-def _schema(row: AnyRow) -> LabelSchema:
-    return LabelSchema(
-        row.schema_id,
-        str(row.experiment_id),
-        row.name,
-        row.type,
-        row.input,
-        row.instruction,
-        row.enable_comment,
-        row.creation_time_ms,
-        row.last_update_time_ms,
+def _check_free(connection: Connection, number: int, name: str) -> None:
+    if _named(connection, number, name) is not None:
+        raise _taken(name)
+
+
+def _check_traces(connection: Connection, queue: AnyRow, trace_ids: Sequence[str]) -> None:
+    raw = [parse_trace_id(trace_id) for trace_id in trace_ids]
+    query = select(traces.c.trace_id).where(
+        traces.c.trace_id.in_(raw), traces.c.experiment_id == queue.experiment_id
     )
+    known = set(map(format_trace_id, connection.scalars(query)))
+    for trace_id in trace_ids:
+        if trace_id not in known:
+            raise NotFound(f"Experiment {queue.experiment_id} has no trace {trace_id}")
+
+
+def _trace_id(text: str) -> str:
+    """As it is kept, whatever the case of its digits."""
+    try:
+        return format_trace_id(parse_trace_id(text))
+    except InvalidInput as error:
+        raise NotFound(error.message) from error
 
 
 def _queue(row: AnyRow) -> ReviewQueue:
@@ -512,11 +472,28 @@ def _item(row: AnyRow) -> ReviewItem:
     )
 
 
-def _check_name(name: str) -> None:
-    if not name.strip() or len(name) > _NAME_CHARS or storable(name) != name:
-        raise InvalidInput(f"a name has 1 to {_NAME_CHARS} characters")
-
-
 def _check_status(status: str) -> None:
     if status not in _STATUSES:
         raise InvalidInput(f"status {status!r}: use one of {', '.join(_STATUSES)}")
+
+
+def _users(told: Sequence[str]) -> list[str]:
+    return sorted({_user(user) for user in told})
+
+
+def _user(told: str) -> str:
+    user = storable(told).strip().lower()
+    if not user or len(user) > _NAME_CHARS:
+        raise InvalidInput(f"a user has a name of 1 to {_NAME_CHARS} characters")
+    return user
+
+
+def _queue_name(told: str) -> str:
+    name = told.strip()
+    if not name or len(name) > _NAME_CHARS or storable(name) != name:
+        raise InvalidInput(f"a name has 1 to {_NAME_CHARS} characters")
+    return name
+
+
+def _taken(name: str) -> AlreadyExists:
+    return AlreadyExists(f"A review queue named {name!r} exists already")

@@ -633,6 +633,7 @@ def _create_reviews() -> None:
         sa.Column("last_update_time_ms", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("queue_id", "item_id", name="pk_review_items"),
     )
+    op.create_index("ix_review_items_item", "review_items", ["item_id"])
 
 
 def _create_webhooks() -> None:
