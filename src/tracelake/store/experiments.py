@@ -166,6 +166,11 @@ def active_experiment(connection: Connection, experiment_id: str) -> int:
     return row.experiment_id
 
 
+def asked_experiments(experiment_ids: Sequence[str]) -> list[int]:
+    """The numbers of some experiments. Raises InvalidInput for an id that is none."""
+    return sorted({_number(experiment_id) for experiment_id in experiment_ids})
+
+
 def experiment_numbers(experiment_ids: Sequence[str]) -> list[int]:
     """The numbers of some experiments, without what is none."""
     return sorted({int(each) for each in experiment_ids if each.isdecimal() and len(each) < 19})

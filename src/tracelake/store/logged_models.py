@@ -36,7 +36,7 @@ from tracelake.model.names import invent_name
 from tracelake.model.text import storable
 from tracelake.store.api import ListQuery, Page
 from tracelake.store.database import Database, now_ms
-from tracelake.store.experiments import active_experiment, experiment_numbers
+from tracelake.store.experiments import active_experiment, asked_experiments
 from tracelake.store.keyset import OrderKey
 from tracelake.store.listing import Field, Keyed, Listing, Noun, keyed_text
 from tracelake.store.rows import AnyRow
@@ -288,7 +288,7 @@ class SqlLoggedModels:
         datasets: Sequence[MeasuredOn] = (),
         ordered_on: Mapping[str, MeasuredOn] = MappingProxyType({}),
     ) -> Page[LoggedModel]:
-        numbers = experiment_numbers(experiment_ids)
+        numbers = asked_experiments(experiment_ids)
         found = _select().where(
             logged_models.c.experiment_id.in_(numbers), not_(logged_models.c.is_deleted)
         )

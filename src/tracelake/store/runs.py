@@ -42,7 +42,7 @@ from tracelake.model.text import is_storable, storable
 from tracelake.store.api import ListQuery, Page, View
 from tracelake.store.comparisons import Condition
 from tracelake.store.database import Database, now_ms
-from tracelake.store.experiments import active_experiment, experiment_numbers
+from tracelake.store.experiments import active_experiment, asked_experiments, experiment_numbers
 from tracelake.store.keyset import Keyset, OrderKey
 from tracelake.store.listing import Field, Keyed, Listing, Noun, keyed_text
 from tracelake.store.logged_models import add_model_metrics
@@ -448,7 +448,7 @@ class SqlRuns:
         *,
         artifact_root: str = "",
     ) -> Page[Run]:
-        numbers = experiment_numbers(experiment_ids)
+        numbers = asked_experiments(experiment_ids)
         found = _select().where(runs.c.experiment_id.in_(numbers))
         gone = or_(runs.c.is_deleted, experiments.c.is_deleted)
         if view is not View.ALL:

@@ -52,6 +52,8 @@ CALLS = {
     "runs by a made up token": (WRONG, lambda c, e: c.search_runs([e], page_token="made up")),
     "two values of a parameter": (WRONG, two_values),
     "run in no experiment": (NOT_THERE, lambda c, e: c.create_run("918273645")),
+    "runs of no experiment's id": (WRONG, lambda c, e: c.search_runs([e, "nonexist"])),
+    "logged models of no experiment's id": (WRONG, lambda c, e: c.search_logged_models(["nonexist"])),
     "no such trace": (NOT_THERE, lambda c, e: c.get_trace(MISSING_TRACE)),
     "traces by a bad filter": (WRONG, lambda c, e: c.search_traces([e], filter_string="color = 'x'")),
     "traces by OR": (WRONG, lambda c, e: c.search_traces([e], filter_string="name = 'a' OR name = 'b'")),
