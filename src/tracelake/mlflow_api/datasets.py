@@ -217,7 +217,8 @@ def _record(told: JsonValue) -> NewRecord:
     return NewRecord(
         inputs,
         record.get("outputs"),
-        as_object(record.get("expectations")) or {},
+        "outputs" in record,
+        as_object(record.get("expectations")),
         {key: _word(value) for key, value in (as_object(record.get("tags")) or {}).items()},
         as_object(record.get("source")),
     )

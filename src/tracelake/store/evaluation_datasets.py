@@ -89,7 +89,7 @@ dataset_records = Table(
     Column("inputs_hash", LargeBinary, nullable=False),
     Column("inputs", JsonColumn, nullable=False),
     Column("outputs", JsonColumn),
-    Column("expectations", JsonColumn, nullable=False),
+    Column("expectations", JsonColumn),
     Column("tags", JsonColumn, nullable=False),
     Column("source", JsonColumn),
     Column("created_by", Text),
@@ -123,7 +123,9 @@ class EvaluationDataset:
 class NewRecord:
     inputs: dict[str, JsonValue]
     outputs: JsonValue = None
-    expectations: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    tells_outputs: bool = True
+    """False for what says nothing of them: they are empty, or stay as they are."""
+    expectations: dict[str, JsonValue] | None = None
     tags: dict[str, str] = field(default_factory=dict[str, str])
     source: dict[str, JsonValue] | None = None
 
@@ -134,7 +136,7 @@ class DatasetRecord:
     dataset_id: str
     inputs: dict[str, JsonValue]
     outputs: JsonValue
-    expectations: dict[str, JsonValue]
+    expectations: dict[str, JsonValue] | None
     tags: dict[str, str]
     source: dict[str, JsonValue] | None
     created_by: str | None
@@ -366,7 +368,7 @@ def _merge(connection: Connection, dataset_id: str, record: NewRecord) -> bool:
                 dataset_id=dataset_id,
                 inputs_hash=digest,
                 inputs=record.inputs,
-                outputs=record.outputs,
+                outputs=record.outputs if record.tells_outputs else {},
                 expectations=record.expectations,
                 tags=_storable(record.tags),
                 source=record.source,
@@ -381,8 +383,8 @@ def _merge(connection: Connection, dataset_id: str, record: NewRecord) -> bool:
         update(dataset_records)
         .where(of.record_id == row.record_id)
         .values(
-            outputs=row.outputs if record.outputs is None else record.outputs,
-            expectations=row.expectations | record.expectations,
+            outputs=record.outputs if record.tells_outputs else row.outputs,
+            expectations=_merged(row.expectations, record.expectations),
             tags=row.tags | _storable(record.tags),
             source=row.source or record.source,
             last_updated_by=user or row.last_updated_by,
@@ -390,6 +392,12 @@ def _merge(connection: Connection, dataset_id: str, record: NewRecord) -> bool:
         )
     )
     return False
+
+
+def _merged(
+    before: dict[str, JsonValue] | None, told: dict[str, JsonValue] | None
+) -> dict[str, JsonValue] | None:
+    return before if told is None else (before or {}) | told
 
 
 def _add_experiments(

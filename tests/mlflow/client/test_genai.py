@@ -102,6 +102,20 @@ def test_records_made_of_traces(experiment_id, unique):
     assert row["expectations"] == {"expected_response": "right"}
 
 
+def test_what_a_record_does_not_tell(experiment_id, unique):
+    made = genai.datasets.create_dataset(name=unique("bare"), experiment_id=experiment_id)
+
+    def told(**record):
+        made.merge_records([{"inputs": {"q": "a"}, **record}])
+        row = genai.datasets.get_dataset(dataset_id=made.dataset_id).to_df().to_dict("records")[0]
+        return row["outputs"], row["expectations"]
+
+    assert told() == ({}, None)
+    assert told(outputs={"x": 1}) == ({"x": 1}, None)
+    assert told(expectations={"right": "y"}) == ({"x": 1}, {"right": "y"})
+    assert told(outputs=None) == (None, {"right": "y"})
+
+
 def test_fifty_rows_are_evaluated(experiment_id, unique):
     made = genai.datasets.create_dataset(name=unique("fifty"), experiment_id=experiment_id)
     made.merge_records(

@@ -484,7 +484,7 @@ def _create_evaluation() -> None:
         sa.Column("inputs_hash", sa.LargeBinary, nullable=False),
         sa.Column("inputs", Json, nullable=False),
         sa.Column("outputs", Json),
-        sa.Column("expectations", Json, nullable=False),
+        sa.Column("expectations", Json),
         sa.Column("tags", Json, nullable=False),
         sa.Column("source", Json),
         sa.Column("created_by", sa.Text),
