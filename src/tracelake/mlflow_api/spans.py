@@ -1,8 +1,9 @@
 """Spans as the protocol's JSON: OTLP with snake_case names, ids in base64, numbers as numbers."""
 
 import base64
+import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any, Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -11,6 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from tracelake.model.anyvalue import to_json_value, to_payload
 from tracelake.model.entities import JsonValue, SpanType
+from tracelake.model.jsontexts import MARK, are_kept, to_any
 from tracelake.model.jsonvalue import as_list, as_object
 from tracelake.model.semconv.read import read_attributes, read_inputs, read_outputs
 from tracelake.store.api import OtlpSpan
@@ -49,24 +51,50 @@ def span_message(span: OtlpSpan) -> dict[str, Any]:
 
 
 def _attributes(span: OtlpSpan) -> Iterator[dict[str, Any]]:
-    there: set[str] = set()
-    for pair in span.message.attributes:
-        there.add(pair.key)
-        parsed = _parsed(pair)
-        value = any_value(pair.value) if parsed is None else typed(parsed)
-        yield {"key": pair.key, "value": value}
-    for key, value in _derived(span, there):
-        yield {"key": key, "value": typed(value)}
+    pairs = span.message.attributes
+    if are_kept(pairs):
+        told = {pair.key: _typed(_value_of_text(pair)) for pair in _texts(pairs)}
+    else:
+        told = {pair.key: _any_of(pair) for pair in pairs}
+    yield from ({"key": key, "value": value} for key, value in told.items())
+    for key, value in _derived(span, told.keys()):
+        yield {"key": key, "value": _typed(value)}
 
 
-def told_attributes(span: OtlpSpan) -> Iterator[tuple[str, JsonValue]]:
-    """The same attributes as values of JSON."""
-    there: set[str] = set()
-    for pair in span.message.attributes:
-        there.add(pair.key)
-        parsed = _parsed(pair)
-        yield pair.key, to_json_value(pair.value) if parsed is None else parsed
-    yield from _derived(span, there)
+def attribute_texts(span: OtlpSpan) -> dict[str, str]:
+    """The same attributes as JSON texts."""
+    pairs = span.message.attributes
+    if are_kept(pairs):
+        told = {pair.key: pair.value.string_value for pair in _texts(pairs)}
+    else:
+        told = {pair.key: _json_text(_value_of(pair)) for pair in pairs}
+    derived = {key: _json_text(value) for key, value in _derived(span, told.keys())}
+    return told | derived
+
+
+def _texts(pairs: Iterable[KeyValue]) -> Iterator[KeyValue]:
+    return (pair for pair in pairs if pair.key != MARK)
+
+
+def _value_of_text(pair: KeyValue) -> JsonValue:
+    try:
+        return json.loads(pair.value.string_value)
+    except (ValueError, RecursionError):
+        return pair.value.string_value
+
+
+def _json_text(value: JsonValue) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _any_of(pair: KeyValue) -> dict[str, Any]:
+    parsed = _parsed(pair)
+    return _any_value(pair.value) if parsed is None else _typed(parsed)
+
+
+def _value_of(pair: KeyValue) -> JsonValue:
+    parsed = _parsed(pair)
+    return to_json_value(pair.value) if parsed is None else parsed
 
 
 def _parsed(pair: KeyValue) -> JsonValue:
@@ -78,7 +106,7 @@ def _parsed(pair: KeyValue) -> JsonValue:
     return parsed if is_structure else None
 
 
-def _derived(span: OtlpSpan, there: set[str]) -> Iterator[tuple[str, JsonValue]]:
+def _derived(span: OtlpSpan, there: Container[str]) -> Iterator[tuple[str, JsonValue]]:
     head = span.head
     if "mlflow.traceRequestId" not in there:
         yield "mlflow.traceRequestId", head.trace_id
@@ -118,10 +146,10 @@ def _link(link: OtlpMessage.Link) -> dict[str, Any]:
 
 
 def _pairs(pairs: Iterable[KeyValue]) -> list[dict[str, Any]]:
-    return [{"key": each.key, "value": any_value(each.value)} for each in pairs]
+    return [{"key": each.key, "value": _any_value(each.value)} for each in pairs]
 
 
-def any_value(value: AnyValue) -> dict[str, Any]:
+def _any_value(value: AnyValue) -> dict[str, Any]:
     """An AnyValue as it came; one that is unset, which means None, is empty."""
     match value.WhichOneof("value"):
         case "string_value":
@@ -133,7 +161,7 @@ def any_value(value: AnyValue) -> dict[str, Any]:
         case "double_value":
             return {"double_value": _double(value.double_value)}
         case "array_value":
-            return {"array_value": {"values": [any_value(v) for v in value.array_value.values]}}
+            return {"array_value": {"values": [_any_value(v) for v in value.array_value.values]}}
         case "kvlist_value":
             return {"kvlist_value": {"values": _pairs(value.kvlist_value.values)}}
         case "bytes_value":
@@ -142,26 +170,9 @@ def any_value(value: AnyValue) -> dict[str, Any]:
             return {}
 
 
-def typed(value: JsonValue) -> dict[str, Any]:
+def _typed(value: JsonValue) -> dict[str, Any]:
     """A value of JSON as an AnyValue."""
-    match value:
-        case None:
-            return {}
-        case bool():
-            return {"bool_value": value}
-        case int():
-            return {"int_value": value} if abs(value) < 2**63 else {"double_value": float(value)}
-        case float():
-            return {"double_value": _double(value)}
-        case str():
-            return {"string_value": value}
-        case list():
-            items = as_list(value) or []
-            return {"array_value": {"values": [typed(item) for item in items]}}
-        case _:
-            members = as_object(value) or {}
-            pairs = [{"key": key, "value": typed(item)} for key, item in members.items()]
-            return {"kvlist_value": {"values": pairs}}
+    return _any_value(to_any(value))
 
 
 def _double(number: float) -> float | str:

@@ -10,16 +10,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from tracelake.mlflow_api.spans import told_attributes
+from tracelake.mlflow_api.spans import attribute_texts
 from tracelake.mlflow_api.traces import trace_folder
 from tracelake.model.anyvalue import to_json_object
 from tracelake.model.entities import JsonValue
 from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.model.ids import format_trace_id, parse_span_id, parse_trace_id
+from tracelake.model.jsontexts import TRACE_ID, attributes_of, to_any
 from tracelake.model.jsonvalue import as_list, as_object, objects_in
 from tracelake.model.text import encodable
 from tracelake.store.api import OtlpSpan, TraceReader
@@ -38,9 +39,6 @@ _WORDS: Final = {
     Status.STATUS_CODE_OK: "STATUS_CODE_OK",
     Status.STATUS_CODE_ERROR: "STATUS_CODE_ERROR",
 }
-_TRACE_ID: Final = "mlflow.traceRequestId"
-"""An attribute of every span: here it shows whether values are told as JSON texts."""
-_INT64: Final = 2**63
 
 StoreSpans = Callable[[str, bytes], Awaitable[None]]
 """Have the spans of an encoded request stored, durably, in an experiment."""
@@ -109,9 +107,7 @@ def _told(span: OtlpSpan) -> dict[str, Any]:
             "code": _WORDS.get(message.status.code, "STATUS_CODE_UNSET"),
             "message": message.status.message,
         },
-        "attributes": {
-            key: json.dumps(value, ensure_ascii=False) for key, value in told_attributes(span)
-        },
+        "attributes": attribute_texts(span),
         "links": [
             {
                 "trace_id": format_trace_id(link.trace_id),
@@ -202,9 +198,9 @@ def _add_events(message: OtlpMessage, told: dict[str, JsonValue], time_key: str)
 def _attributes(told: dict[str, JsonValue]) -> Sequence[KeyValue]:
     """Each is the JSON text of its value; from the client in TypeScript, the value itself."""
     attributes = as_object(told.get("attributes")) or {}
-    if str(attributes.get(_TRACE_ID)).startswith("tr-"):
-        return _pairs(attributes)
-    return _pairs({key: _parsed(value) for key, value in attributes.items()})
+    if str(attributes.get(TRACE_ID)).startswith("tr-"):
+        return attributes_of(attributes)
+    return attributes_of({key: _parsed(value) for key, value in attributes.items()})
 
 
 def _parsed(value: JsonValue) -> JsonValue:
@@ -212,37 +208,13 @@ def _parsed(value: JsonValue) -> JsonValue:
         return value
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 
 def _pairs(told: JsonValue) -> Sequence[KeyValue]:
     pairs = (as_object(told) or {}).items()
-    return [KeyValue(key=encodable(key), value=_any(value)) for key, value in pairs]
-
-
-def _any(value: JsonValue) -> AnyValue:
-    match value:
-        case None:
-            return AnyValue()
-        case bool():
-            return AnyValue(bool_value=value)
-        case int() if -_INT64 <= value < _INT64:
-            return AnyValue(int_value=value)
-        case int() | float():
-            return AnyValue(double_value=float(value))
-        case str():
-            return AnyValue(string_value=encodable(value))
-        case list():
-            made = AnyValue()
-            made.array_value.SetInParent()
-            made.array_value.values.extend(_any(item) for item in as_list(value) or ())
-            return made
-        case _:
-            made = AnyValue()
-            made.kvlist_value.SetInParent()
-            made.kvlist_value.values.extend(_pairs(value))
-            return made
+    return [KeyValue(key=encodable(key), value=to_any(value)) for key, value in pairs]
 
 
 def _text(value: JsonValue) -> str:

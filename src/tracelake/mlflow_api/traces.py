@@ -19,6 +19,7 @@ from tracelake.model.entities import Assessment, TraceInfo, TraceState
 from tracelake.model.errors import InvalidInput, NotFound
 from tracelake.model.filters.fields import TRACES
 from tracelake.model.filters.parse import parse_conjunction
+from tracelake.model.jsontexts import KEPT
 from tracelake.model.jsonvalue import as_object
 from tracelake.model.keys import check_key
 from tracelake.model.permissions import Permission, requires
@@ -41,6 +42,8 @@ _WAIT_S: Final = 3.0
 _LAST_MS: Final = 9 * 10**12 - 1
 """What still counts in nanoseconds."""
 """How long a reader that wants all spans waits for those that are on their way."""
+_SHORT_WAIT_S: Final = 0.5
+"""How long a client that tells of a trace is let wait for its own spans."""
 _STATES: Final = {"OK": TraceState.OK, "ERROR": TraceState.ERROR}
 _NAME: Final = "mlflow.traceName"
 _LOCATION: Final = "mlflow.trace.spansLocation"
@@ -188,7 +191,7 @@ class PromptLinks(Message):
 
 def add_traces(routes: APIRouter, store: Store, searcher: "TraceSearcher") -> None:
     _reading(routes, store.traces, searcher)
-    _telling(routes, store.client_infos)
+    _telling(routes, store.client_infos, store.traces)
     for version in ("2.0", "3.0"):
         _tags(routes, version, store.editor)
         _deleting(routes, version, store.traces, store.deletion)
@@ -267,12 +270,19 @@ def _reading(routes: APIRouter, traces: TraceReader, searcher: TraceSearcher) ->
         return JsonAnswer({"trace": {"trace_info": told}})
 
 
-def _telling(routes: APIRouter, infos: ClientInfos) -> None:
+def _telling(routes: APIRouter, infos: ClientInfos, traces: TraceReader) -> None:
     @routes.post("/3.0/mlflow/traces")
     @requires(Permission.WRITE_TRACES)
     def put(request: Request, body: NewTrace) -> JsonAnswer:
+        """A client whose spans are not all here, nor on their way, is told to send their file."""
         info = infos.put(body.trace.trace_info.to_info())
+        until_s = time.monotonic() + _SHORT_WAIT_S
+        while not _is_whole(info) and time.monotonic() < until_s:
+            time.sleep(0.05)
+            info = traces.get_trace(info.trace_id)
         told = info_message(request, info, info.assessments)
+        if not _is_whole(info):
+            told["tags"].pop(_LOCATION, None)
         return JsonAnswer({"trace": {"trace_info": told}})
 
     @routes.post("/2.0/mlflow/traces/link-to-run")
@@ -337,8 +347,10 @@ def info_message(
 ) -> dict[str, Any]:
     """What is known of a trace, in the protocol's words."""
     tags = info.tags | {_ARTIFACTS: f"{artifact_root(request)}/{trace_folder(info)}"}
-    # Clients of a workspace know files of spans only, and would send none.
-    if info.span_count and not is_of_workspace(request):
+    # Clients of a workspace know files of spans only, and would send none. Others read a file where
+    # a message cannot hold a value.
+    as_messages = KEPT not in info.trace_metadata and not is_of_workspace(request)
+    if info.span_count and as_messages:
         tags[_LOCATION] = "TRACKING_STORE"
     duration_ns = info.execution_duration_ns
     return said(

@@ -270,3 +270,33 @@ def test_deleting_traces_that_are_none_and_all_there_are(experiment_id):
         pass
     assert client.delete_traces(experiment_id, trace_ids=["tr-none"]) == 0
     assert client.delete_traces(experiment_id, max_timestamp_millis=10**13) == 1
+
+
+def nested(levels):
+    value = "bottom"
+    for level in range(levels):
+        value = {"k": value} if level % 3 else [value]
+    return value
+
+
+HUGE_INTEGERS = [2**64 - 1, -(2**63) - 1, 2**70]
+
+
+@pytest.mark.parametrize("value", [*map(nested, [29, 30, 31, 32, 36, 120, 400]), *HUGE_INTEGERS])
+def test_what_no_message_can_hold_reads_back(experiment_id, value):
+    with mlflow.start_span("parent") as span:
+        span.set_inputs({"u": value})
+        span.set_outputs(value)
+        span.set_attributes({"k": value, "text": '{"a": 1}', "number": "7"})
+        with mlflow.start_span("child") as child:
+            child.set_inputs({"n": 1})
+    found = mlflow.search_traces(locations=[experiment_id], return_type="list")
+    for trace in (mlflow.get_trace(span.trace_id), *found):
+        spans = by_name(trace)
+        assert set(spans) == {"parent", "child"}
+        stored = spans["parent"]
+        assert (stored.inputs, stored.outputs) == ({"u": value}, value)
+        assert stored.get_attribute("k") == value
+        assert (stored.get_attribute("text"), stored.get_attribute("number")) == ('{"a": 1}', "7")
+        assert spans["child"].inputs == {"n": 1}
+    assert len(found) == 1
