@@ -1,10 +1,11 @@
 """A body as it came to the parts that the store takes: decompress, parse, normalise."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, NamedTuple
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tracelake.ingest.body import JSON, PROTOBUF, parse
 from tracelake.ingest.encoding import decompress, plain_bytes
@@ -13,6 +14,7 @@ from tracelake.ingest.outcome import Refused
 from tracelake.ingest.prices import PriceTable
 from tracelake.ingest.salvage import without_unreadable
 from tracelake.model.errors import InvalidInput, PayloadTooLarge, TracelakeError
+from tracelake.model.jsontexts import QUOTED_ID, type_attributes
 from tracelake.model.links import LINKED_RUNS, linked_runs
 from tracelake.store.api import Experiments, TraceFacts, TracePart
 
@@ -100,7 +102,10 @@ class Decoder:
         if most_spans is not None and _count_spans(request) > most_spans:
             raise NotQuick("many small spans")
         offer.body = b""  # waiting for a commit must not hold it
-        encoded = plain if offer.media_type == PROTOBUF else request.SerializeToString()
+        is_told = offer.media_type == PROTOBUF
+        if QUOTED_ID in plain and type_attributes(_spans(request)):
+            is_told = False
+        encoded = plain if is_told else request.SerializeToString()
         parts, refused = parts_of(request, encoded, experiment_id, self._prices, refused)
         if offer.destination.run_id:
             _link(parts, offer.destination.run_id)
@@ -118,6 +123,12 @@ def _link(parts: Sequence[TracePart], run_id: str) -> None:
     for part in parts:
         part.facts = part.facts or TraceFacts()
         part.facts.metadata[LINKED_RUNS] = linked_runs((run_id,))
+
+
+def _spans(request: ExportTraceServiceRequest) -> Iterator[Span]:
+    for resource_spans in request.resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            yield from scope_spans.spans
 
 
 def _count_spans(request: ExportTraceServiceRequest) -> int:

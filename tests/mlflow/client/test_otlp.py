@@ -108,3 +108,37 @@ def test_without_an_experiment_nothing_is_taken(headers):
     assert sender.results == [SpanExportResult.FAILURE]
     trace_id = f"tr-{span.get_span_context().trace_id:032x}"
     assert mlflow.get_trace(trace_id, silent=True) is None
+
+
+def test_what_the_client_itself_exports_by_otlp_reads_back(experiment_id, program):
+    """In these spans every attribute is the JSON text of its value."""
+    printed = program(
+        """
+        import mlflow
+
+        @mlflow.trace(name="tool", span_type="TOOL", attributes={"unit": "cm", "n": 5})
+        def tool(x):
+            mlflow.get_current_active_span().set_attributes(
+                {"mlflow.llm.model": "gpt-4o", "json": '{"a": 1}', "list": [1, None, {"b": 0.5}]}
+            )
+            return "done"
+
+        tool({"size": 3, "ids": [2**70]})
+        tool({"size": 3})
+        print("TRACE", mlflow.get_last_active_trace_id())
+        """,
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=os.environ["TRACKING_URI"] + "/v1/traces",
+        OTEL_EXPORTER_OTLP_TRACES_PROTOCOL="http/protobuf",
+        OTEL_EXPORTER_OTLP_TRACES_HEADERS=f"x-mlflow-experiment-id={experiment_id}",
+    )
+    traces = mlflow.search_traces(locations=[experiment_id], return_type="list")
+    assert len(traces) == 2
+    for trace, inputs in zip(traces, [{"size": 3}, {"size": 3, "ids": [2**70]}], strict=True):
+        [span] = trace.search_spans(span_type="TOOL")
+        assert (span.inputs, span.outputs) == ({"x": inputs}, "done")
+        told = {"unit": "cm", "list": [1, None, {"b": 0.5}], "mlflow.llm.model": "gpt-4o"}
+        assert {key: span.attributes[key] for key in told} == told
+        # As by MLflow's server: it cannot tell numbers that were told from texts.
+        assert span.attributes["n"] == "5"
+        assert span.attributes["json"] == '{"a": 1}'
+    assert printed
