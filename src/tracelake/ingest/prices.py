@@ -53,7 +53,8 @@ class PriceTable:
         rates = self._rates(model, provider)
         if rates is None:
             return None
-        read, written = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
+        read = usage.cache_read_input_tokens or 0
+        written = usage.cache_creation_input_tokens or 0
         inputs = usage.input_tokens
         input_cost = max(inputs - read - written, 0) * rates.input(inputs)
         if read or written:

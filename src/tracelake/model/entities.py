@@ -57,30 +57,37 @@ class TokenUsage(NamedTuple):
     input_tokens: int = 0
     output_tokens: int = 0
     total_tokens: int = 0
-    cache_read_input_tokens: int = 0
-    cache_creation_input_tokens: int = 0
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    """None where nobody told them, which is not to say that there were none."""
 
     def __add__(self, other: "TokenUsage") -> "TokenUsage":  # pyright: ignore[reportIncompatibleMethodOverride]
         return TokenUsage(
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
             self.total_tokens + other.total_tokens,
-            self.cache_read_input_tokens + other.cache_read_input_tokens,
-            self.cache_creation_input_tokens + other.cache_creation_input_tokens,
+            _sum(self.cache_read_input_tokens, other.cache_read_input_tokens),
+            _sum(self.cache_creation_input_tokens, other.cache_creation_input_tokens),
         )
 
     def to_json(self) -> dict[str, int]:
-        """The `mlflow.chat.tokenUsage` shape: cache keys only where there are cached tokens."""
+        """The `mlflow.chat.tokenUsage` shape: cache keys only where they were told."""
         shape = {
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
             "total_tokens": self.total_tokens,
         }
-        if self.cache_read_input_tokens:
+        if self.cache_read_input_tokens is not None:
             shape["cache_read_input_tokens"] = self.cache_read_input_tokens
-        if self.cache_creation_input_tokens:
+        if self.cache_creation_input_tokens is not None:
             shape["cache_creation_input_tokens"] = self.cache_creation_input_tokens
         return shape
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one + other
 
 
 class Cost(NamedTuple):

@@ -135,8 +135,8 @@ def _session(connection: Connection, row: AnyRow) -> SessionSummary:
             int(row.input_tokens),
             int(row.output_tokens),
             int(row.total_tokens),
-            int(row.cache_read),
-            int(row.cache_creation),
+            None if row.cache_read is None else int(row.cache_read),
+            None if row.cache_creation is None else int(row.cache_creation),
         )
     cost = None
     if row.total_cost is not None:

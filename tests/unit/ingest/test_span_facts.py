@@ -95,3 +95,21 @@ def test_what_is_remembered_of_keys_is_bounded() -> None:
     assert plans.of((*many, "session.id")).words == (("session", 65),)
     assert plans.of(("x" * 5000, "user.id")).words == (("user", 1),)
     assert len(plans) == 0
+
+
+@pytest.mark.parametrize(
+    ("attributes", "model"),
+    [
+        ({"mlflow__spanInputs": '{"model": "m"}'}, "m"),
+        ({"input__value": '{"model": "m"}', "mlflow__spanOutputs": '{"model": "n"}'}, "m"),
+        ({"mlflow__spanInputs": '{"model": ""}', "output__value": '{"model": "n"}'}, "n"),
+        ({"mlflow__spanInputs": '{"model": 1}', "output__value": '{"model": "n"}'}, None),
+        ({"mlflow__spanInputs": '{"a": {"model": "m"}}'}, None),
+        ({"mlflow__spanInputs": '"model"'}, None),
+        ({"mlflow__spanInputs": '{"model": "m"}', "gen_ai__request__model": "n"}, "n"),
+    ],
+)
+def test_the_model_of_a_call_that_nothing_else_names(
+    attributes: dict[str, Any], model: str | None
+) -> None:
+    assert row_of(make_span(1, 1, **attributes)).model == model

@@ -11,7 +11,14 @@ from typing import Final
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
-from tracelake.model.anyvalue import COUNT_LIMIT, to_count, to_json_value, to_payload, to_text
+from tracelake.model.anyvalue import (
+    COUNT_LIMIT,
+    parse_json_text,
+    to_count,
+    to_json_value,
+    to_payload,
+    to_text,
+)
 from tracelake.model.entities import Cost, JsonValue, SpanType, TokenUsage
 from tracelake.model.jsonvalue import as_object
 from tracelake.model.semconv.convention import Convention, Keys
@@ -34,6 +41,8 @@ CONVENTIONS: Final[Sequence[Convention]] = (
 TAG_PREFIX: Final = "mlflow.traceTag."
 TRACE_PREFIX: Final = "tracelake.trace."
 METADATA_PREFIX: Final = TRACE_PREFIX + "metadata."
+_PARSED_CHARS: Final = 4 * 1024 * 1024
+"""A text beyond this is not parsed for one word in it."""
 _DOLLARS_LIMIT: Final = 1e12
 _TOKENS: Final = frozenset({"input_tokens", "output_tokens", "total_tokens"})
 _DOLLARS: Final = frozenset({"input_cost", "output_cost", "total_cost"})
@@ -107,6 +116,8 @@ class _Plan:
     """Those that may tell the type; the first that does is believed."""
     inputs: int | None
     outputs: int | None
+    has_model: bool
+    """Whether an attribute is there to say it."""
     words: tuple[tuple[str, int], ...]
     """With the field of `SpanFacts` that each fills."""
     counts: tuple[int | None, ...]
@@ -162,6 +173,7 @@ def _plan_of(keys: tuple[str, ...]) -> _Plan:
         kinds=tuple((at, convention) for _, at, convention in sorted(candidates.get("kind", ()))),
         inputs=best.get("inputs"),
         outputs=best.get("outputs"),
+        has_model="model" in best,
         words=tuple((name, best[name]) for name in _WORDS if name in best),
         counts=counts if any(at is not None for at in counts) else (),
         usage=best.get("usage"),
@@ -190,6 +202,8 @@ def read_attributes(attributes: Sequence[KeyValue]) -> SpanFacts:
             break
     for name, at in plan.words:
         setattr(facts, name, to_text(pairs[at].value) or None)
+    if not plan.has_model:
+        facts.model = _model_of_call(pairs, plan.inputs, plan.outputs)
     if plan.usage is not None or plan.counts:
         facts.usage = _usage(plan, pairs)
     if plan.cost is not None:
@@ -199,6 +213,27 @@ def read_attributes(attributes: Sequence[KeyValue]) -> SpanFacts:
         if text is not None:
             facts.trace_attributes[key] = text
     return facts
+
+
+def _model_of_call(attributes: Sequence[KeyValue], *places: int | None) -> str | None:
+    """The model that inputs ask for, or else outputs name: a call that failed has no more of it."""
+    for at in places:
+        model = None if at is None else _model_in(attributes[at].value)
+        if model:
+            return model if isinstance(model, str) else None
+    return None
+
+
+def _model_in(value: AnyValue) -> JsonValue:
+    text = value.string_value
+    if text:
+        may_have = len(text) <= _PARSED_CHARS and '"model"' in text
+        members = as_object(parse_json_text(text)) if may_have else None
+        return members.get("model") if members else None
+    for pair in value.kvlist_value.values:
+        if pair.key == "model":
+            return to_json_value(pair.value)
+    return None
 
 
 def read_inputs(span: OtlpSpan, facts: SpanFacts) -> JsonValue:
@@ -272,7 +307,7 @@ def _usage(plan: _Plan, attributes: Sequence[KeyValue]) -> TokenUsage | None:
         return None
     inputs, outputs = inputs or 0, outputs or 0
     total = inputs + outputs if total is None else total
-    return TokenUsage(inputs, outputs, total, read or 0, written or 0)
+    return TokenUsage(inputs, outputs, total, read, written)
 
 
 def _usage_of_object(told: dict[str, JsonValue]) -> TokenUsage | None:
@@ -285,8 +320,8 @@ def _usage_of_object(told: dict[str, JsonValue]) -> TokenUsage | None:
         inputs,
         outputs,
         counts.get("total_tokens") or inputs + outputs,
-        counts.get("cache_read_input_tokens", 0),
-        counts.get("cache_creation_input_tokens", 0),
+        counts.get("cache_read_input_tokens"),
+        counts.get("cache_creation_input_tokens"),
     )
 
 
