@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.spans import make_span, public_id, write
+from tests.spans import START_NS, make_span, public_id, write
 from tracelake.model.entities import AssessmentSource, SourceType, TokenUsage, TraceState
 from tracelake.model.errors import AlreadyExists, InvalidInput, NotFound
-from tracelake.store.api import NewAssessment
+from tracelake.store.api import ClientInfo, FacetQuery, NewAssessment
+from tracelake.store.index.follow import catch_up
 from tracelake.store.open import Store
 from tracelake.store.pages import encode_token, search_scope
 
@@ -268,3 +269,35 @@ def test_a_lease_has_one_holder(store: Store) -> None:
     store.leases.release("job", "a")
     assert store.leases.acquire("job", "b", 0)
     assert store.leases.acquire("job", "c", 60)
+
+
+@pytest.mark.parametrize("indexed", ["before", "after", "never"])
+def test_a_client_decides_of_which_experiment_its_trace_is(store: Store, indexed: str) -> None:
+    other = store.experiments.create("other", {}).experiment_id
+    write(store, make_span(1, 2, 1, mlflow__spanInputs="hello"), make_span(2, 1))
+    if indexed == "before":
+        catch_up(store.indexer)
+    store.client_infos.put(ClientInfo(public_id(1), other, START_NS))
+    write(store, make_span(1, 1))
+    if indexed == "after":
+        catch_up(store.indexer)
+    for experiment_id, trace in ((other, 1), ("0", 2)):
+        for text in ("", "trace.text LIKE '%hello%' OR status = 'OK'"):
+            page = store.traces.find_traces(experiment_ids=[experiment_id], filter=text)
+            assert [info.trace_id for info in page.traces] == [public_id(trace)]
+            assert page.traces[0].experiment_id == experiment_id
+        named = FacetQuery(("name",), experiment_ids=(experiment_id,))
+        [facet] = store.facets.find(named)
+        assert [value.count for value in facet.values] == [1]
+    with pytest.raises(NotFound):
+        store.client_infos.put(ClientInfo(public_id(1), "918273645", START_NS))
+    assert store.traces.get_trace(public_id(1)).experiment_id == other
+
+
+def test_cached_tokens_are_none_only_where_nobody_told_them(store: Store) -> None:
+    counts: dict[str, Any] = {"gen_ai__usage__input_tokens": 1, "gen_ai__usage__output_tokens": 1}
+    write(store, make_span(1, 1, **counts))
+    write(store, make_span(2, 1), make_span(2, 2, 1, **counts))
+    write(store, make_span(2, 3, 1, **counts, gen_ai__usage__cache_read__input_tokens=0))
+    assert store.traces.get_trace(public_id(1)).token_usage == TokenUsage(1, 1, 2)
+    assert store.traces.get_trace(public_id(2)).token_usage == TokenUsage(2, 2, 4, 0)

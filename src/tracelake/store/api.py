@@ -416,8 +416,9 @@ class ClientInfo:
 class ClientInfos(Protocol):
     def put(self, told: ClientInfo) -> TraceInfo:
         """Keep what a client says of a trace, before or after its spans, once or again: tags and
-        metadata are added to those that are there, all else wins over what spans say. Times count
-        while there are no spans. Raises NotFound for an unknown experiment, InvalidInput.
+        metadata are added to those that are there, all else wins over what spans say, the
+        experiment too. Times count while there are no spans. Raises NotFound for an unknown
+        experiment, InvalidInput.
         """
         ...
 

@@ -42,12 +42,14 @@ class SqlClientInfos:
         with self._database.write() as connection:
             query = select(traces).where(traces.c.trace_id == raw_id)
             row = connection.execute(query).one_or_none()
+            experiment_id = _experiment(connection, told.experiment_id, row)
             if row is None:
-                _insert(connection, raw_id, told)
+                _insert(connection, raw_id, experiment_id, told.request_time_ns)
                 row = connection.execute(query).one()
             before: dict[str, str] = row.told or {}
             words = before | _words(told)
             values: dict[str, Any] = {
+                "experiment_id": experiment_id,
                 "told": words,
                 "tags": row.tags | tags,
                 "trace_metadata": row.trace_metadata | metadata,
@@ -85,12 +87,20 @@ class SqlClientInfos:
             touch(connection, row.trace_key, tags=row.tags | {LINKED_PROMPTS: json.dumps(linked)})
 
 
-def _insert(connection: Connection, raw_id: bytes, told: ClientInfo) -> None:
-    text = told.experiment_id
+def _experiment(connection: Connection, text: str, row: AnyRow | None) -> int:
+    """The experiment that a client names, whatever the one is that its spans came to."""
+    if row is not None and text == str(row.experiment_id):
+        return row.experiment_id
     number = int(text) if text.isdecimal() and len(text) < 19 else -1
     known = select(experiments.c.experiment_id).where(experiments.c.experiment_id == number)
     if connection.scalar(known) is None:
         raise NotFound(f"No experiment with id {text!r}")
+    return number
+
+
+def _insert(
+    connection: Connection, raw_id: bytes, experiment_id: int, request_time_ns: int
+) -> None:
     seq, trace_key = next_traces(connection, 1, 1)
     connection.execute(
         traces.insert().values(
@@ -99,9 +109,9 @@ def _insert(connection: Connection, raw_id: bytes, told: ClientInfo) -> None:
             seq=seq,
             first_seq=seq,
             chunk_count=0,
-            experiment_id=number,
+            experiment_id=experiment_id,
             state=str(TraceState.IN_PROGRESS),
-            start_ns=told.request_time_ns,
+            start_ns=request_time_ns,
             tags={},
             trace_metadata={},
             span_count=0,
@@ -142,7 +152,8 @@ def _usage(text: str | None) -> TokenUsage | None:
     numbers = _numbers(text)
     if "total_tokens" not in numbers:
         return None
-    return TokenUsage(**{name: int(numbers.get(name, 0)) for name in TokenUsage._fields})
+    known = {name: int(numbers[name]) for name in TokenUsage._fields if name in numbers}
+    return TokenUsage(**known)
 
 
 def _cost(text: str | None) -> Cost | None:

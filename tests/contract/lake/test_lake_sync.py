@@ -11,7 +11,7 @@ from tracelake.lake.sync import LEASE, SyncOptions, sync
 from tracelake.lake.table import SPANS_TABLE, TRACES_TABLE, LakeTable, table_uri
 from tracelake.model.entities import AssessmentSource, SourceType
 from tracelake.model.errors import Conflict
-from tracelake.store.api import AssessmentChange, Changes, NewAssessment, TraceChange
+from tracelake.store.api import AssessmentChange, Changes, ClientInfo, NewAssessment, TraceChange
 
 ONE_BY_ONE = SyncOptions(commit_traces=1)
 
@@ -286,3 +286,17 @@ def test_many_traces_change_in_one_commit(lake: Lake) -> None:
     lake.sync()
     assert_every_trace_once(lake)
     assert lake.rows("SELECT count(*) FROM spans WHERE name = 'second'") == [(200,)]
+
+
+def test_a_trace_that_changes_its_experiment_is_there_once(lake: Lake) -> None:
+    trace_id = lake.send(1, spans=2)
+    lake.sync()
+    other = lake.store.experiments.create("other", {}).experiment_id
+    lake.store.client_infos.put(ClientInfo(trace_id, other, NOON_NS))
+    lake.sync()
+    assert_every_trace_once(lake)
+    for query in (
+        "trace_location.mlflow_experiment.experiment_id FROM traces",
+        "experiment_id FROM spans",
+    ):
+        assert lake.rows(f"SELECT DISTINCT {query}") == [(other,)]

@@ -300,3 +300,73 @@ def test_what_no_message_can_hold_reads_back(experiment_id, value):
         assert (stored.get_attribute("text"), stored.get_attribute("number")) == ('{"a": 1}', "7")
         assert spans["child"].inputs == {"n": 1}
     assert len(found) == 1
+
+
+def one_call(attributes=None, inputs=None, outputs=None, usage=None):
+    with mlflow.start_span("call", span_type="CHAT_MODEL", attributes=attributes) as span:
+        if inputs is not None:
+            span.set_inputs(inputs)
+        if outputs is not None:
+            span.set_outputs(outputs)
+        counts = {"input_tokens": 1000, "output_tokens": 1000, "total_tokens": 2000}
+        span.set_attribute("mlflow.chat.tokenUsage", counts | (usage or {}))
+    return mlflow.get_trace(span.trace_id)
+
+
+@pytest.mark.parametrize(
+    ("told", "model"),
+    [
+        ({"inputs": {"model": "gpt-4o", "messages": []}}, "gpt-4o"),
+        ({"inputs": {"model": ""}, "outputs": {"model": "gpt-4o"}}, "gpt-4o"),
+        ({"inputs": {"model": 5}, "outputs": {"model": "gpt-4o"}}, None),
+        ({"inputs": '{"model": "gpt-4o"}'}, "gpt-4o"),
+        ({"inputs": [{"model": "gpt-4o"}]}, None),
+        ({"inputs": {"model": "m"}, "attributes": {"gen_ai.request.model": "gpt-4o"}}, "gpt-4o"),
+        ({"inputs": {"model": "gpt-4o"}, "attributes": {"mlflow.llm.model": ""}}, ""),
+    ],
+)
+def test_the_model_of_a_call_is_found_in_what_it_was_asked(experiment_id, told, model):
+    trace = one_call(**told)
+    assert trace.data.spans[0].attributes.get("mlflow.llm.model") == model
+    if hasattr(trace.info, "cost"):
+        cost = {"input_cost": 0.0025, "output_cost": 0.01, "total_cost": 0.0125} if model else None
+        assert trace.info.cost == pytest.approx(cost)
+        assert trace.data.spans[0].attributes.get("mlflow.llm.cost") == pytest.approx(cost)
+
+
+def test_a_count_of_none_is_a_count(experiment_id):
+    usage = one_call(usage={"cache_read_input_tokens": 0}).info.token_usage
+    assert usage["cache_read_input_tokens"] == 0
+    assert "cache_creation_input_tokens" not in usage
+
+
+@pytest.mark.parametrize("by", ["fluent", "client", "decorator"])
+def test_a_trace_is_in_the_experiment_that_its_client_names(experiment_id, unique, by):
+    other = MlflowClient().create_experiment(unique("other"))
+    if by == "fluent":
+        root = mlflow.start_span_no_context("t", experiment_id=other)
+        mlflow.start_span_no_context("c", parent_span=root).end()
+        root.end()
+    elif by == "client":
+        client = MlflowClient()
+        root = client.start_trace("t", experiment_id=other)
+        child = client.start_span("c", trace_id=root.trace_id, parent_id=root.span_id)
+        client.end_span(child.trace_id, child.span_id)
+        client.end_trace(root.trace_id)
+    else:
+        location = entities.trace_location.MlflowExperimentLocation(other)
+
+        @mlflow.trace(name="c")
+        def inner():
+            return mlflow.get_current_active_span()
+
+        @mlflow.trace(name="t", trace_destination=location)
+        def outer():
+            return inner()
+
+        root = outer()
+    for place, ids in ((other, [root.trace_id]), (experiment_id, [])):
+        found = mlflow.search_traces(locations=[place], return_type="list")
+        assert [trace.info.trace_id for trace in found] == ids
+        assert [trace.info.experiment_id for trace in found] == [other] * len(ids)
+        assert all(len(trace.data.spans) == 2 for trace in found)
