@@ -301,3 +301,34 @@ def test_as_a_workspace_files_go_to_signed_addresses(guarded: Guarded) -> None:
     assert [each["name"] for each in json.loads(content)["spans"]] == ["answer", "model", "tool"]
     for token in ("", "made-up"):
         assert Client(guarded.server.url, token).ask("GET", f"{way}-upload")[0] == 401
+
+
+def test_values_that_no_message_can_hold_read_back(server: RunningServer) -> None:
+    deep: Any = "bottom"
+    for _ in range(60):
+        deep = [{"k": deep}]
+    client = Client(server.url)
+    told = {"mlflow.spanInputs": {"deep": deep}, "huge": 2**70, "flag": "true"}
+    path = client.log_trace(client.create_experiment(), [span(ROOT, "root", told)])
+    [read] = client.get(path)["spans"]
+    assert told.items() <= read_values(read).items()
+    whole = client.get(f"/api/3.0/mlflow/traces/get?trace_id={TRACE}")["trace"]
+    assert [each["name"] for each in whole["spans"]] == ["root"]
+    assert client.get(f"/api/v1/traces/{TRACE}/spans")["spans"]
+
+
+def test_a_file_that_is_refused_does_not_hide_the_other_spans(server: RunningServer) -> None:
+    client = Client(server.url)
+    sent = nested_spans()
+    sizes = {"mlflow.trace.sizeStats": json.dumps({"num_spans": len(sent)})}
+    path = client.log_trace(client.create_experiment(), sent[:1], trace_metadata=sizes)
+    whole = f"/api/3.0/mlflow/traces/get?trace_id={TRACE}&allow_partial=false"
+    status, answer = client.ask("GET", whole)
+    assert (status, answer["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+    spans = {"spans": [*sent, "z" * 129 * 2**20]}
+    status, answer = client.ask("PUT", path, spans)
+    assert (status, answer["error_code"]) == (400, "RESOURCE_EXHAUSTED")
+    assert "128 MiB" in answer["message"]
+    assert [each["name"] for each in client.get(whole)["trace"]["spans"]] == ["answer"]
+    many = client.get(f"/api/3.0/mlflow/traces/batchGet?trace_ids={TRACE}")["traces"]
+    assert [each["trace_info"]["trace_id"] for each in many] == [TRACE]

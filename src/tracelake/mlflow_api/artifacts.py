@@ -38,7 +38,7 @@ class Files:
         """Keep a body as a file, without having it in memory. Raises InvalidInput."""
         of_trace = trace_of_path(_decoded(path))
         if of_trace is not None:
-            await self.trace_files.take(*of_trace, await request.body())
+            await self.trace_files.take(*of_trace, request.stream())
             return
         await receive_into(self.artifacts.upload(path), request)
 

@@ -56,7 +56,8 @@ def router(store: Store, services: Services) -> RouteTree:
     root = APIRouter(route_class=StreamRoute, dependencies=[services.check])
     add_version(root)
     add_handshake(root, services.exchange, services.access_s)
-    files = Files(store.artifacts, TraceFiles(store.traces, services.store_spans))
+    trace_files = TraceFiles(store.traces, store.client_infos, services.store_spans)
+    files = Files(store.artifacts, trace_files)
     add_downloads(root, files, store.runs, store.registered_models, store.logged_models)
     routes = root.routes
     for base in ("/api", "/ajax-api"):

@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -18,14 +18,18 @@ from tracelake.mlflow_api.spans import attribute_texts
 from tracelake.mlflow_api.traces import trace_folder
 from tracelake.model.anyvalue import to_json_object
 from tracelake.model.entities import JsonValue
-from tracelake.model.errors import InvalidInput, NotFound
+from tracelake.model.errors import InvalidInput, NotFound, PayloadTooLarge
 from tracelake.model.ids import format_trace_id, parse_span_id, parse_trace_id
 from tracelake.model.jsontexts import TRACE_ID, attributes_of, to_any
 from tracelake.model.jsonvalue import as_list, as_object, objects_in
 from tracelake.model.text import encodable
-from tracelake.store.api import OtlpSpan, TraceReader
+from tracelake.store.api import ClientInfo, ClientInfos, OtlpSpan, TraceReader
 
 NAME: Final = "traces.json"
+REFUSED: Final = "tracelake.refusedSpans"
+"""Metadata of a trace whose client has spans that are not taken."""
+_MOST_BYTES: Final = 128 * 1024 * 1024
+"""It is read at once. Twice what a request with spans may have, by default."""
 _PATH: Final = re.compile(
     r"(?P<experiment>\d+)/traces/(?P<trace>tr-[0-9a-f]{32})/artifacts/traces\.json\Z"
 )
@@ -53,15 +57,32 @@ def trace_of_path(path: str) -> tuple[str, str] | None:
 class TraceFiles:
     """Files of traces in and out of the store, where they are spans like all others."""
 
-    def __init__(self, traces: TraceReader, store_spans: StoreSpans) -> None:
+    def __init__(self, traces: TraceReader, infos: ClientInfos, store_spans: StoreSpans) -> None:
         self._traces = traces
+        self._infos = infos
         self._store_spans = store_spans
 
-    async def take(self, experiment_id: str, trace_id: str, content: bytes) -> None:
-        """Store the spans of a file. Raises InvalidInput."""
-        request = await asyncio.to_thread(self._missing, trace_id, content)
-        if request is not None:
-            await self._store_spans(experiment_id, request)
+    async def take(self, experiment_id: str, trace_id: str, body: AsyncIterable[bytes]) -> None:
+        """Store the spans of a file. Raises InvalidInput; then nobody waits for them any more."""
+        try:
+            content = await _within_limit(body)
+            request = await asyncio.to_thread(self._missing, trace_id, content)
+            if request is not None:
+                await self._store_spans(experiment_id, request)
+        except InvalidInput:
+            await asyncio.to_thread(self._give_up, trace_id)
+            raise
+
+    def _give_up(self, trace_id: str) -> None:
+        for info in self._traces.get_traces([trace_id]):
+            told = ClientInfo(
+                trace_id,
+                info.experiment_id,
+                info.request_time_ns,
+                info.execution_duration_ns,
+                metadata={REFUSED: "true"},
+            )
+            self._infos.put(told)
 
     def _missing(self, trace_id: str, content: bytes) -> bytes | None:
         """Who has sent the spans themselves sends the file as well, with less of their types."""
@@ -84,6 +105,19 @@ class TraceFiles:
         if not found:
             raise NotFound(f"Trace {trace_id} does not exist")
         return json.dumps({"spans": [_told(span) for span in found[0].spans]}).encode()
+
+
+async def _within_limit(body: AsyncIterable[bytes]) -> bytes:
+    content = bytearray()
+    size_bytes = 0
+    async for piece in body:
+        size_bytes += len(piece)
+        # The rest is read and forgotten: a client that is still sending hears no answer.
+        if size_bytes <= _MOST_BYTES:
+            content += piece
+    if size_bytes > _MOST_BYTES:
+        raise PayloadTooLarge(f"{NAME}: the file of a trace has {_MOST_BYTES >> 20} MiB at most")
+    return bytes(content)
 
 
 def _told(span: OtlpSpan) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tracelake.mlflow_api.flavour import artifact_root, is_of_workspace
 from tracelake.mlflow_api.route import Message, Payload, Text, said
 from tracelake.mlflow_api.spans import span_message
 from tracelake.mlflow_api.times import format_duration, format_time, parse_duration, parse_time
+from tracelake.mlflow_api.trace_files import REFUSED
 from tracelake.model.anyvalue import parse_json_text
 from tracelake.model.entities import Assessment, TraceInfo, TraceState
 from tracelake.model.errors import InvalidInput, NotFound
@@ -390,7 +391,9 @@ def _order(order_by: Sequence[str]) -> list[str]:
 
 
 def _is_whole(info: TraceInfo) -> bool:
-    """Whether as many spans are here as the client says it has sent."""
+    """Whether as many spans are here as the client says it has sent, or all that ever will be."""
+    if REFUSED in info.trace_metadata:
+        return True
     stats = as_object(parse_json_text(info.trace_metadata.get(_SIZE, ""))) or {}
     expected = stats.get("num_spans")
     return not isinstance(expected, int) or info.span_count >= expected

@@ -42,7 +42,8 @@ class InvalidFilter(InvalidInput):
 
 
 class PayloadTooLarge(InvalidInput):
-    code: ClassVar[str] = "PAYLOAD_TOO_LARGE"
+    # The one of the codes that clients of MLflow know which gRPC has for this as well.
+    code: ClassVar[str] = "RESOURCE_EXHAUSTED"
 
 
 class UnsupportedMedia(InvalidInput):

@@ -370,3 +370,14 @@ def test_a_trace_is_in_the_experiment_that_its_client_names(experiment_id, uniqu
         assert [trace.info.trace_id for trace in found] == ids
         assert [trace.info.experiment_id for trace in found] == [other] * len(ids)
         assert all(len(trace.data.spans) == 2 for trace in found)
+
+
+def test_a_span_beyond_the_largest_request_is_taken_as_a_file(experiment_id):
+    with mlflow.start_span("root") as span:
+        with mlflow.start_span("large") as large:
+            large.set_inputs({"text": "z" * 68_000_000})
+        with mlflow.start_span("small") as small:
+            small.set_inputs({"n": 1})
+    spans = by_name(mlflow.get_trace(span.trace_id))
+    assert set(spans) == {"root", "large", "small"}
+    assert len(spans["large"].inputs["text"]) == 68_000_000
