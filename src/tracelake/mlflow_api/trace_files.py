@@ -15,9 +15,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from tracelake.mlflow_api.spans import attribute_texts
-from tracelake.mlflow_api.traces import trace_folder
 from tracelake.model.anyvalue import to_json_object
-from tracelake.model.entities import JsonValue
+from tracelake.model.entities import JsonValue, TraceInfo
 from tracelake.model.errors import InvalidInput, NotFound, PayloadTooLarge
 from tracelake.model.ids import format_trace_id, parse_span_id, parse_trace_id
 from tracelake.model.jsontexts import TRACE_ID, attributes_of, to_any
@@ -52,6 +51,10 @@ def trace_of_path(path: str) -> tuple[str, str] | None:
     """Experiment and trace of the path of a trace's file; None for the path of any other."""
     match = _PATH.match(path)
     return (match["experiment"], match["trace"]) if match else None
+
+
+def trace_folder(info: TraceInfo) -> str:
+    return f"{info.experiment_id}/traces/{info.trace_id}/artifacts"
 
 
 class TraceFiles:

@@ -14,7 +14,7 @@ from tracelake.mlflow_api.flavour import artifact_root, is_of_workspace
 from tracelake.mlflow_api.route import Message, Payload, Text, said
 from tracelake.mlflow_api.spans import span_message
 from tracelake.mlflow_api.times import format_duration, format_time, parse_duration, parse_time
-from tracelake.mlflow_api.trace_files import REFUSED
+from tracelake.mlflow_api.trace_files import REFUSED, trace_folder
 from tracelake.model.anyvalue import parse_json_text
 from tracelake.model.entities import Assessment, TraceInfo, TraceState
 from tracelake.model.errors import InvalidInput, NotFound
@@ -379,10 +379,6 @@ def _whole_message(request: Request, trace: WholeTrace) -> dict[str, Any]:
         "trace_info": info_message(request, trace.info, trace.info.assessments),
         "spans": [span_message(span) for span in trace.spans],
     }
-
-
-def trace_folder(info: TraceInfo) -> str:
-    return f"{info.experiment_id}/traces/{info.trace_id}/artifacts"
 
 
 def _order(order_by: Sequence[str]) -> list[str]:

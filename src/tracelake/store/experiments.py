@@ -203,6 +203,6 @@ def _check_tags(tags: Mapping[str, str | None]) -> None:
             continue
         check_key("tag", key)
         if "\0" in value or len(value) > _TAG_CHARS:
-            raise InvalidInput(f"a tag of an experiment has at most {_TAG_CHARS} characters, no NUL")
+            raise InvalidInput(f"an experiment's tag has at most {_TAG_CHARS} characters, no NUL")
         if key in (DAYS_TAG, TRACES_TAG):
             read_limit(key, value)
