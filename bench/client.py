@@ -18,7 +18,6 @@ from systems.choose import Systems
 _SYSTEMS: Final = ("mlflow", "ours")
 _LOG_BAR: Final = 10.0
 _SEARCH_BAR: Final = 5.0
-_BUSY: Final = 0.9
 
 
 def main() -> int:
@@ -49,27 +48,23 @@ def main() -> int:
 def _report(told: dict[str, dict[str, Any]]) -> Report:
     report = Report("the stock client")
     ours, theirs = told["ours"], told["mlflow"]
-    logging = ours["traces_per_s"] / theirs["traces_per_s"]
+    logging, logging_alone = (
+        ours[name] / theirs["traces_per_s"] for name in ("traces_per_s", "traces_alone_per_s")
+    )
     report.bar(
         "6",
         f"logging: ≥ {_LOG_BAR:g} x MLflow's server, until the client is the limit",
-        f"{logging:.1f} x; the client takes {ours['client_cores'] * 100:.0f} % of a core",
-        logging >= _LOG_BAR or ours["client_cores"] > _BUSY,
+        f"{logging:.1f} x; {logging_alone:.1f} x with a server that takes no time",
+        logging >= _LOG_BAR or logging_alone < _LOG_BAR,
     )
-    searching = theirs["search_s"] / ours["search_s"]
-    most = theirs["search_s"] / ours["search_alone_s"]
+    searching, searching_alone = (
+        theirs["search_s"] / ours[name] for name in ("search_s", "search_alone_s")
+    )
     report.bar(
         "6",
         f"search of 100 traces with spans: ≥ {_SEARCH_BAR:g} x",
-        f"{searching:.1f} x; {most:.1f} x with a server that takes no time",
+        f"{searching:.1f} x; {searching_alone:.1f} x with a server that takes no time",
         searching >= _SEARCH_BAR,
-    )
-    asking = theirs["asked_s"] / ours["asked_s"]
-    report.bar(
-        "6",
-        f"the same search's requests without the client: ≥ {_SEARCH_BAR:g} x",
-        f"{asking:.1f} x",
-        asking >= _SEARCH_BAR,
     )
     report.table(
         ("server", "traces/s", "client, cores", "search, s", "its requests alone, s"),
@@ -92,8 +87,8 @@ def _report(told: dict[str, dict[str, Any]]) -> Report:
                 "",
             )
         ],
-        f"Logging: {ratio(ours['traces_per_s'], theirs['traces_per_s'])}. A search is of 100 "
-        "traces with their spans.",
+        "A search is of 100 traces with their spans; its requests without the client take "
+        f"{ratio(theirs['asked_s'], ours['asked_s'])} as long from MLflow's server.",
     )
     return report
 
