@@ -195,7 +195,7 @@ def test_every_column_of_a_span(awkward: Lake) -> None:
         "output_tokens": 200,
         "total_tokens": 1200,
         "cache_read_input_tokens": 100,
-        "cache_creation_input_tokens": 0,
+        "cache_creation_input_tokens": None,
         "input_cost": cost.input_cost,
         "output_cost": cost.output_cost,
         "total_cost": cost.total_cost,
