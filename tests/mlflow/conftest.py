@@ -28,6 +28,7 @@ class ClientEnvironment:
 
     def __init__(self, folder: Path, requirement: str) -> None:
         self.requirement = requirement
+        self._temporary = folder / "tmp"
         self.python = folder / "bin" / "python"
         uv = [sys.executable, "-m", "uv"]
         subprocess.run([*uv, "venv", "-q", "--python", sys.executable, folder], check=True)
@@ -46,7 +47,7 @@ class ClientEnvironment:
             [
                 self.python,
                 *("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull),
-                *("--rootdir", ".", "--confcutdir", ".", *names),
+                *("--rootdir", ".", "--confcutdir", ".", "--basetemp", self._temporary, *names),
             ],
             cwd=PROGRAMS,
             env=os.environ

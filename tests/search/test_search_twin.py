@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import new_database
 from tests.search.check import all_pages, disagreements
 from tests.search.filters import Generator
 from tests.search.world import fill, make_world
@@ -43,7 +44,7 @@ def filled(
     if engine == "sqlite":
         url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'tracelake.db'}"
     else:
-        url = request.getfixturevalue("new_postgres_url")()
+        url = new_database(request.getfixturevalue("postgres_url"))
     store = open_store(url)
     fill(store, WORLD, (lambda: catch_up(store.indexer)) if read_from == "both" else None)
     if read_from == "index":
