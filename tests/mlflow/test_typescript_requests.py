@@ -7,6 +7,7 @@ file, whose attributes are values rather than JSON texts, and whose spans have n
 import base64
 import http.client
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -315,6 +316,19 @@ def test_values_that_no_message_can_hold_read_back(server: RunningServer) -> Non
     whole = client.get(f"/api/3.0/mlflow/traces/get?trace_id={TRACE}")["trace"]
     assert [each["name"] for each in whole["spans"]] == ["root"]
     assert client.get(f"/api/v1/traces/{TRACE}/spans")["spans"]
+
+
+def test_large_files_that_come_together_are_all_kept(server: RunningServer) -> None:
+    client = Client(server.url)
+    experiment_id = client.create_experiment()
+    path = client.log_trace(experiment_id, [])
+    ids = [f"{number:016x}" for number in range(1, 9)]
+    large = [span(span_id, f"span {span_id}", {"text": span_id * 2**18}) for span_id in ids]
+    with ThreadPoolExecutor(len(ids)) as senders:
+        sent = [senders.submit(client.ask, "PUT", path, {"spans": [each]}) for each in large]
+    assert [each.result() for each in sent] == [(200, None)] * len(ids)
+    read = {each["span_id"]: read_values(each)["text"] for each in client.get(path)["spans"]}
+    assert read == {to_base64(span_id): span_id * 2**18 for span_id in ids}
 
 
 def test_a_file_that_is_refused_does_not_hide_the_other_spans(server: RunningServer) -> None:

@@ -23,6 +23,7 @@ from tracelake.web.answer import JsonAnswer
 
 _BASE: Final = "/2.0/mlflow-artifacts/artifacts"
 _RANGE: Final = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})\Z")
+_CLIENT_LEFT: Final = "the client left before the file ended"
 _ACTIVE: Final = ("text/html", "image/svg+xml", "application/xhtml+xml", "text/xml")
 """What a browser would run in our name is told to be text."""
 
@@ -38,7 +39,10 @@ class Files:
         """Keep a body as a file, without having it in memory. Raises InvalidInput."""
         of_trace = trace_of_path(_decoded(path))
         if of_trace is not None:
-            await self.trace_files.take(*of_trace, request.stream())
+            try:
+                await self.trace_files.take(*of_trace, request.stream())
+            except ClientDisconnect as error:
+                raise InvalidInput(_CLIENT_LEFT) from error
             return
         await receive_into(self.artifacts.upload(path), request)
 
@@ -129,7 +133,7 @@ async def receive_into(upload: Upload | PartUpload, request: Request) -> None:
         await asyncio.to_thread(upload.finish)
     except ClientDisconnect as error:
         await asyncio.to_thread(upload.abandon)
-        raise InvalidInput("the client left before the file ended") from error
+        raise InvalidInput(_CLIENT_LEFT) from error
     except BaseException:
         await asyncio.to_thread(upload.abandon)
         raise

@@ -7,7 +7,9 @@ import binascii
 import json
 import re
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
-from typing import Any, Final
+from contextlib import nullcontext
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, Final
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
@@ -28,7 +30,9 @@ NAME: Final = "traces.json"
 REFUSED: Final = "tracelake.refusedSpans"
 """Metadata of a trace whose client has spans that are not taken."""
 _MOST_BYTES: Final = 128 * 1024 * 1024
-"""It is read at once. Twice what a request with spans may have, by default."""
+"""Twice what a request with spans may have, by default."""
+_SMALL_BYTES: Final = 1024 * 1024
+"""A larger file waits on disk for its turn: what JSON unfolds to takes ten times its size."""
 _PATH: Final = re.compile(
     r"(?P<experiment>\d+)/traces/(?P<trace>tr-[0-9a-f]{32})/artifacts/traces\.json\Z"
 )
@@ -64,17 +68,20 @@ class TraceFiles:
         self._traces = traces
         self._infos = infos
         self._store_spans = store_spans
+        self._turn = asyncio.Lock()
 
     async def take(self, experiment_id: str, trace_id: str, body: AsyncIterable[bytes]) -> None:
         """Store the spans of a file. Raises InvalidInput; then nobody waits for them any more."""
-        try:
-            content = await _within_limit(body)
-            request = await asyncio.to_thread(self._missing, trace_id, content)
-            if request is not None:
-                await self._store_spans(experiment_id, request)
-        except InvalidInput:
-            await asyncio.to_thread(self._give_up, trace_id)
-            raise
+        with SpooledTemporaryFile(max_size=_SMALL_BYTES) as file:
+            try:
+                size_bytes = await _receive(body, file)
+                async with nullcontext() if size_bytes <= _SMALL_BYTES else self._turn:
+                    request = await asyncio.to_thread(self._missing, trace_id, file)
+                    if request is not None:
+                        await self._store_spans(experiment_id, request)
+            except InvalidInput:
+                await asyncio.to_thread(self._give_up, trace_id)
+                raise
 
     def _give_up(self, trace_id: str) -> None:
         for info in self._traces.get_traces([trace_id]):
@@ -87,11 +94,11 @@ class TraceFiles:
             )
             self._infos.put(told)
 
-    def _missing(self, trace_id: str, content: bytes) -> bytes | None:
+    def _missing(self, trace_id: str, file: IO[bytes]) -> bytes | None:
         """Who has sent the spans themselves sends the file as well, with less of their types."""
         there = self._traces.get_whole([trace_id])
         known = {span.message.span_id for trace in there for span in trace.spans}
-        missing = [span for span in _spans(trace_id, content) if span.span_id not in known]
+        missing = [span for span in _spans(trace_id, file) if span.span_id not in known]
         if not missing:
             return None
         request = ExportTraceServiceRequest()
@@ -110,17 +117,18 @@ class TraceFiles:
         return json.dumps({"spans": [_told(span) for span in found[0].spans]}).encode()
 
 
-async def _within_limit(body: AsyncIterable[bytes]) -> bytes:
-    content = bytearray()
+async def _receive(body: AsyncIterable[bytes], file: IO[bytes]) -> int:
+    """A body into a file, to be read from its beginning; its bytes. Raises PayloadTooLarge."""
     size_bytes = 0
     async for piece in body:
         size_bytes += len(piece)
         # The rest is read and forgotten: a client that is still sending hears no answer.
         if size_bytes <= _MOST_BYTES:
-            content += piece
+            await asyncio.to_thread(file.write, piece)
     if size_bytes > _MOST_BYTES:
         raise PayloadTooLarge(f"{NAME}: the file of a trace has {_MOST_BYTES >> 20} MiB at most")
-    return bytes(content)
+    file.seek(0)
+    return size_bytes
 
 
 def _told(span: OtlpSpan) -> dict[str, Any]:
@@ -156,9 +164,9 @@ def _told(span: OtlpSpan) -> dict[str, Any]:
     }
 
 
-def _spans(trace_id: str, content: bytes) -> list[OtlpMessage]:
+def _spans(trace_id: str, file: IO[bytes]) -> list[OtlpMessage]:
     try:
-        told = as_object(json.loads(content))
+        told = as_object(json.load(file))
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{NAME}: not JSON: {error}") from error
     spans = None if told is None else as_list(told.get("spans"))
