@@ -6,7 +6,7 @@ import random
 import pytest
 from sqlalchemy import func, select, update
 
-from tracelake.model.errors import InvalidInput, NotFound
+from tracelake.model.errors import Conflict, InvalidInput, NotFound
 from tracelake.store.artifact_parts import MOST_PARTS
 from tracelake.store.artifacts import PIECE_BYTES, artifact_pieces, artifact_uploads
 from tracelake.store.open import Store
@@ -63,6 +63,25 @@ def test_an_upload_ends_once(store: Store) -> None:
     with pytest.raises(NotFound, match="no open upload"):
         store.artifact_parts.complete(upload_id, _PATH, [1])
     assert content_of(store) == b"one"
+
+
+def test_of_two_attempts_at_a_part_the_one_that_began_last_counts(store: Store) -> None:
+    upload_id = store.artifact_parts.begin(_PATH)
+    content = os.urandom(3 * PIECE_BYTES + 5)
+    first, second, third = (store.artifact_parts.part(upload_id, 1) for _ in range(3))
+    first.add(content[:PIECE_BYTES])
+    second.add(content[: 2 * PIECE_BYTES])
+    with pytest.raises(Conflict, match="sent again"):
+        first.add(content[PIECE_BYTES:])
+    first.abandon()
+    with pytest.raises(InvalidInput, match=r"\[1\]"):
+        store.artifact_parts.complete(upload_id, _PATH, [1])
+    second.add(content[2 * PIECE_BYTES :])
+    second.finish()
+    third.add(b"less than a piece")
+    third.abandon()
+    store.artifact_parts.complete(upload_id, _PATH, [1])
+    assert content_of(store) == content
 
 
 def test_what_is_missing_is_told_and_can_still_come(store: Store) -> None:

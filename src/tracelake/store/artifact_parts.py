@@ -6,14 +6,16 @@ moving a byte.
 
 from collections.abc import Sequence
 from typing import Final, Protocol
+from uuid import uuid4
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
-from tracelake.model.errors import InvalidInput, NotFound
+from tracelake.model.errors import Conflict, InvalidInput, NotFound
 from tracelake.store.artifacts import (
     COUNTER,
     ArtifactFile,
     PieceWriter,
+    artifact_parts,
     artifact_pieces,
     artifact_uploads,
     forget_pieces,
@@ -29,18 +31,23 @@ _PART_BITS: Final = 16
 
 
 class PartUpload(Protocol):
-    """One part on its way. One caller at a time."""
+    """One attempt at a part. One caller at a time.
+
+    The attempt that began last counts: a client that was not answered sends a part again, while
+    the first request may still be on its way.
+    """
 
     def add(self, content: bytes) -> None:
-        """The next bytes. Raises NotFound when the upload has ended."""
+        """The next bytes. Raises NotFound when the upload has ended, Conflict when another attempt
+        has begun."""
         ...
 
     def finish(self) -> None:
-        """Durable when this returns. Raises NotFound."""
+        """Durable when this returns. Raises NotFound, Conflict."""
         ...
 
     def abandon(self) -> None:
-        """Let go of what has come."""
+        """Let go of what has come by this attempt."""
         ...
 
 
@@ -86,22 +93,22 @@ class SqlArtifactParts:
         return SqlPartUpload(self._database, _number(upload_id), number)
 
     def complete(self, upload_id: str, path: str, numbers: Sequence[int]) -> ArtifactFile:
-        file_id, clean = _number(upload_id), named_path(path)
-        pieces = artifact_pieces.c
-        part = (pieces.number // (1 << _PART_BITS)).label("part")
-        query = select(part, func.sum(func.length(pieces.content)).label("size_bytes"))
+        file_id, clean, wanted = _number(upload_id), named_path(path), set(numbers)
+        part, pieces = artifact_parts.c, artifact_pieces.c
+        query = select(part.number, part.size_bytes).where(
+            part.file_id == file_id, part.size_bytes.is_not(None)
+        )
         with self._database.write() as connection:
             if _path(connection, file_id) != clean:
                 raise NotFound(f"There is no open upload {upload_id!r} of {clean!r}")
-            rows = connection.execute(query.where(pieces.file_id == file_id).group_by(part))
-            sizes = {row.part: row.size_bytes for row in rows}
-            missing = sorted(set(numbers) - set(sizes))
-            if missing or not numbers:
+            sizes = {row.number: row.size_bytes for row in connection.execute(query)}
+            missing = sorted(wanted - set(sizes))
+            if missing or not wanted:
                 raise InvalidInput(f"parts: {missing or 'none'} of them; send what is missing")
-            others = part.in_(set(sizes) - set(numbers))
+            others = (pieces.number // (1 << _PART_BITS)).not_in(wanted)
             connection.execute(delete(artifact_pieces).where(pieces.file_id == file_id, others))
             _end(connection, file_id)
-            size_bytes = sum(sizes[number] for number in set(numbers))
+            size_bytes = sum(sizes[number] for number in wanted)
             return put_in_place(connection, clean, file_id, size_bytes)
 
     def abort(self, upload_id: str, path: str) -> None:
@@ -116,32 +123,56 @@ class SqlPartUpload(PieceWriter):
     """Implements `PartUpload`."""
 
     def __init__(self, database: Database, file_id: int, number: int) -> None:
-        super().__init__(database, number << _PART_BITS)
-        self._file_id = file_id
-        pieces = artifact_pieces.c
         first = number << _PART_BITS
-        self._own = (pieces.file_id == file_id) & pieces.number.between(
+        super().__init__(database, first)
+        self._file_id = file_id
+        self._number = number
+        self._attempt = uuid4().hex
+        self._has_begun = False
+        part, pieces = artifact_parts.c, artifact_pieces.c
+        self._part = (part.file_id == file_id) & (part.number == number)
+        self._pieces = (pieces.file_id == file_id) & pieces.number.between(
             first, first + (1 << _PART_BITS) - 1
         )
-        self._is_new = True
 
     def _file(self, connection: Connection) -> int:
         if _path(connection, self._file_id) is None:
             raise NotFound("the upload of this part has ended")
-        if self._is_new:
-            connection.execute(delete(artifact_pieces).where(self._own))
-            self._is_new = False
+        if not self._has_begun:
+            self._begin(connection)
+        elif not self._counts(connection):
+            raise Conflict(f"part {self._number} is being sent again")
         return self._file_id
+
+    def _begin(self, connection: Connection) -> None:
+        self._forget(connection)
+        connection.execute(
+            insert(artifact_parts).values(
+                file_id=self._file_id, number=self._number, attempt=self._attempt
+            )
+        )
+        self._has_begun = True
+
+    def _counts(self, connection: Connection) -> bool:
+        attempt = connection.scalar(select(artifact_parts.c.attempt).where(self._part))
+        return attempt == self._attempt
+
+    def _forget(self, connection: Connection) -> None:
+        connection.execute(delete(artifact_pieces).where(self._pieces))
+        connection.execute(delete(artifact_parts).where(self._part))
 
     def finish(self) -> None:
         with self._database.write() as connection:
             self._write_rest(connection)
+            connection.execute(
+                update(artifact_parts).where(self._part).values(size_bytes=self._size_bytes)
+            )
 
     def abandon(self) -> None:
         with self._database.write() as connection:
-            # The parts of a file that is whole are not let go of any more.
-            if _path(connection, self._file_id) is not None:
-                connection.execute(delete(artifact_pieces).where(self._own))
+            # The parts of a file that is whole are not let go of any more: then none counts.
+            if self._counts(connection):
+                self._forget(connection)
 
 
 def _number(upload_id: str) -> int:

@@ -16,10 +16,10 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    ForeignKey,
     Integer,
     LargeBinary,
     PrimaryKeyConstraint,
-    Select,
     Table,
     Text,
     delete,
@@ -60,6 +60,23 @@ artifact_uploads = Table(
     Column("file_id", Key, primary_key=True),
     Column("path", Text, nullable=False),
     Column("started_ms", BigInteger, nullable=False),
+)
+
+artifact_parts = Table(
+    "artifact_parts",
+    metadata,
+    Column(
+        "file_id",
+        Key,
+        ForeignKey(
+            "artifact_uploads.file_id", name="fk_artifact_parts_file_id", ondelete="CASCADE"
+        ),
+        nullable=False,
+    ),
+    Column("number", Integer, nullable=False),
+    Column("attempt", Text, nullable=False),
+    Column("size_bytes", BigInteger),
+    PrimaryKeyConstraint("file_id", "number", name="pk_artifact_parts"),
 )
 
 COUNTER: Final = "artifact_file"
@@ -217,22 +234,16 @@ class SqlArtifacts:
                 forget_pieces(connection, [row.file_id])
 
     def sweep(self) -> int:
-        kept = select(artifact_files.c.file_id)
-        pieces = artifact_pieces.c
-        old = pieces.file_id.not_in(kept)
-        query = select(pieces.file_id).where(old).group_by(pieces.file_id)
-        query = query.having(func.max(pieces.written_ms) < now_ms() - _ABANDONED_MS)
         with self._database.read() as connection:
-            abandoned = list(connection.scalars(query))
-            orphans = _of_gone_traces(connection)
-            idle = list(connection.scalars(_idle_uploads()))
-        if not abandoned and not orphans and not idle:
+            left, orphans = _left(connection), _of_gone_traces(connection)
+        if not left and not orphans:
             return 0
         with self._database.write() as connection:
-            ended = artifact_uploads.c.file_id.in_([*abandoned, *idle])
-            connection.execute(delete(artifact_uploads).where(ended))
+            # Looked for again: somebody may have gone on with one meanwhile.
+            left = _left(connection)
+            connection.execute(delete(artifact_uploads).where(artifact_uploads.c.file_id.in_(left)))
             connection.execute(delete(artifact_files).where(artifact_files.c.file_id.in_(orphans)))
-            return forget_pieces(connection, [*abandoned, *orphans])
+            return forget_pieces(connection, [*left, *orphans])
 
 
 class PieceWriter(ABC):
@@ -315,13 +326,20 @@ def put_in_place(connection: Connection, path: str, file_id: int, size_bytes: in
     return file
 
 
-def _idle_uploads() -> Select[tuple[int]]:
-    """Uploads in parts of which none has come, a day later."""
-    uploads = artifact_uploads.c
-    with_parts = select(artifact_pieces.c.file_id)
-    return select(uploads.file_id).where(
-        uploads.started_ms < now_ms() - _ABANDONED_MS, uploads.file_id.not_in(with_parts)
+def _left(connection: Connection) -> list[int]:
+    """Files that were begun, and whose bytes, if any, came more than a day ago."""
+    before_ms = now_ms() - _ABANDONED_MS
+    pieces, uploads = artifact_pieces.c, artifact_uploads.c
+    abandoned = (
+        select(pieces.file_id)
+        .where(pieces.file_id.not_in(select(artifact_files.c.file_id)))
+        .group_by(pieces.file_id)
+        .having(func.max(pieces.written_ms) < before_ms)
     )
+    empty = select(uploads.file_id).where(
+        uploads.started_ms < before_ms, uploads.file_id.not_in(select(pieces.file_id))
+    )
+    return [*connection.scalars(abandoned), *connection.scalars(empty)]
 
 
 def _of_gone_traces(connection: Connection) -> list[int]:

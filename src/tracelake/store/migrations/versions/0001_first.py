@@ -520,6 +520,21 @@ def _create_artifacts() -> None:
         sa.Column("path", sa.Text, nullable=False),
         sa.Column("started_ms", sa.BigInteger, nullable=False),
     )
+    op.create_table(
+        "artifact_parts",
+        sa.Column(
+            "file_id",
+            Key,
+            sa.ForeignKey(
+                "artifact_uploads.file_id", name="fk_artifact_parts_file_id", ondelete="CASCADE"
+            ),
+            nullable=False,
+        ),
+        sa.Column("number", sa.Integer, nullable=False),
+        sa.Column("attempt", sa.Text, nullable=False),
+        sa.Column("size_bytes", sa.BigInteger),
+        sa.PrimaryKeyConstraint("file_id", "number", name="pk_artifact_parts"),
+    )
 
 
 def _create_principals() -> None:
