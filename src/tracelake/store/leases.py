@@ -62,5 +62,7 @@ class HeldLease:
         return is_held
 
     def give_back(self) -> None:
-        self._renewed_s = None
-        self._leases.release(self._name, self._holder)
+        """Nothing where it is not held."""
+        if self._renewed_s is not None:
+            self._renewed_s = None
+            self._leases.release(self._name, self._holder)

@@ -16,7 +16,10 @@ from tracelake.model.errors import InvalidInput
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_WRAPPING: Final = [
+    ipaddress.IPv6Network(each) for each in ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")
+]
+"""Of NAT64, IPv4-compatible, IPv4-translated (RFC 6052, 4291, 2765): the last four bytes count."""
 _SETTING: Final = "webhook_networks"
 
 
@@ -72,6 +75,6 @@ def _unwrapped(address: Address) -> Address:
     if isinstance(address, ipaddress.IPv4Address):
         return address
     inner = address.ipv4_mapped or address.sixtofour
-    if inner is None and address in _NAT64:
+    if inner is None and any(address in each for each in _WRAPPING):
         inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
     return inner or address

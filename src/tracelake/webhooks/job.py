@@ -54,7 +54,6 @@ class WebhookJob:
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._draining: dict[str, asyncio.Task[None]] = {}
-        self._holds = False
         self._attempts = Counter(
             "tracelake_webhook_attempts",
             "Requests to webhooks.",
@@ -105,8 +104,7 @@ class WebhookJob:
         if not new and not self._draining:
             await self._give_back()
             return
-        self._holds = await asyncio.to_thread(self._lease.keep)
-        if not self._holds:
+        if not await asyncio.to_thread(self._lease.keep):
             # Another server has it; it begins with what was not noted here.
             await self._end(0)
             return
@@ -121,10 +119,7 @@ class WebhookJob:
                 delivery = await asyncio.to_thread(self._outbox.next, webhook_id)
                 if delivery is None:
                     return
-                where = delivery.destination
-                attempt = await self._send(
-                    where.url, where.secret, delivery.body, delivery.delivery_id
-                )
+                attempt = await self._attempt(delivery)
                 await asyncio.to_thread(self._settle, delivery, attempt)
         except TracelakeError as error:
             _log.error("webhook %s: what it was told is not noted: %s", webhook_id, error)
@@ -132,6 +127,15 @@ class WebhookJob:
         except Exception:
             _log.exception("webhook %s cannot be told of events now", webhook_id)
             await self._stops_within(_STORE_AWAY_S)
+
+    async def _attempt(self, delivery: Delivery) -> Attempt:
+        where = delivery.destination
+        try:
+            return await self._send(where.url, where.secret, delivery.body, delivery.delivery_id)
+        except Exception as error:
+            # Unsettled, it would be sent for ever, and hold up all that is behind it.
+            _log.exception("webhook %s: sending failed", delivery.webhook_id)
+            return Attempt(None, error=f"{type(error).__name__}: {error}")
 
     def _settle(self, delivery: Delivery, attempt: Attempt) -> None:
         came = outcome(attempt)
@@ -176,7 +180,5 @@ class WebhookJob:
         await asyncio.gather(*late, return_exceptions=True)
 
     async def _give_back(self) -> None:
-        if self._holds:
-            self._holds = False
-            with contextlib.suppress(TracelakeError):
-                await asyncio.to_thread(self._lease.give_back)
+        with contextlib.suppress(TracelakeError):
+            await asyncio.to_thread(self._lease.give_back)

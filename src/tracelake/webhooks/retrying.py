@@ -11,8 +11,9 @@ GIVE_UP_S: Final = 24 * 3600.0
 _FIRST_S: Final = 1.0
 _LONGEST_S: Final = 600.0
 _LONGEST_ASKED_S: Final = 3600.0
-_AWAY: Final = frozenset({429, 502, 503, 504})
-"""Answers of who is in front of a receiver, or of one that has too much to do."""
+_AWAY: Final = frozenset({408, 425, 429, 502, 503, 504})
+"""Answers of who is in front of a receiver, of one that has too much to do, and those that ask to
+be sent the same again."""
 
 
 class Outcome(StrEnum):

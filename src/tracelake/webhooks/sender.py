@@ -168,7 +168,7 @@ def _retry_after_s(answer: httpx.Response) -> float:
         return float(told[:9])
     try:
         until = parsedate_to_datetime(told)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)

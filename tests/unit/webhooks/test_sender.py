@@ -114,6 +114,7 @@ async def test_a_redirect_is_not_followed() -> None:
         ("", 0),
         ("9" * 5000, 999_999_999),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        (f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT", 0),
     ],
 )
 async def test_retry_after_is_read(told: str, seconds: float) -> None:
@@ -163,6 +164,8 @@ async def test_what_is_no_answer_is_a_failure(said: bytes) -> None:
 
 REFUSED = [
     "http://127.0.0.1/",
+    "https://[::127.0.0.1]/",
+    "https://[::ffff:0:127.0.0.1]/",
     "https://127.0.0.1/",
     "https://127.1/",
     "https://2130706433/",
