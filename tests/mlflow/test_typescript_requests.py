@@ -346,3 +346,18 @@ def test_a_file_that_is_refused_does_not_hide_the_other_spans(server: RunningSer
     assert [each["name"] for each in client.get(whole)["trace"]["spans"]] == ["answer"]
     many = client.get(f"/api/3.0/mlflow/traces/batchGet?trace_ids={TRACE}")["traces"]
     assert [each["trace_info"]["trace_id"] for each in many] == [TRACE]
+
+
+def test_a_file_in_parts_is_refused_and_hides_nothing(server: RunningServer) -> None:
+    client = Client(server.url)
+    sizes = {"mlflow.trace.sizeStats": json.dumps({"num_spans": 3})}
+    usage = {"mlflow.trace.tokenUsage": json.dumps(USAGE)}
+    experiment_id = client.create_experiment()
+    info = client.create_trace(experiment_id, trace_metadata=sizes | usage)
+    folder = info["tags"]["mlflow.artifactLocation"].removeprefix("mlflow-artifacts:")
+    parts = "/api/2.0/mlflow-artifacts/mpu/create" + folder
+    status, answer = client.ask("POST", parts, {"path": "/tmp/traces.json", "num_parts": 2})
+    assert (status, answer["error_code"]) == (400, "RESOURCE_EXHAUSTED")
+    whole = f"/api/3.0/mlflow/traces/get?trace_id={TRACE}&allow_partial=false"
+    assert client.get(whole)["trace"]["trace_info"]["trace_id"] == TRACE
+    assert client.get(f"/api/v1/traces/{TRACE}")["token_usage"]["total_tokens"] == 17

@@ -102,10 +102,10 @@ class Decoder:
         if most_spans is not None and _count_spans(request) > most_spans:
             raise NotQuick("many small spans")
         offer.body = b""  # waiting for a commit must not hold it
-        is_told = offer.media_type == PROTOBUF
+        is_as_it_came = offer.media_type == PROTOBUF
         if QUOTED_ID in plain and type_attributes(_spans(request)):
-            is_told = False
-        encoded = plain if is_told else request.SerializeToString()
+            is_as_it_came = False
+        encoded = plain if is_as_it_came else request.SerializeToString()
         parts, refused = parts_of(request, encoded, experiment_id, self._prices, refused)
         if offer.destination.run_id:
             _link(parts, offer.destination.run_id)

@@ -3,12 +3,13 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from fastapi.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tracelake.mlflow_api.artifacts import Files, own_path
 from tracelake.mlflow_api.registry import NumberInQuery, download_uri
-from tracelake.mlflow_api.runs import OfRun, run_message
+from tracelake.mlflow_api.runs import OfRun, run_uri
 from tracelake.model.permissions import Permission, requires
 from tracelake.store.artifacts import checked_path
 from tracelake.store.logged_models import LoggedModels
@@ -47,10 +48,10 @@ def add_upload(routes: APIRouter, files: Files, runs: Runs) -> None:
     async def upload(
         request: Request, file: PathOfFile, run_uuid: Annotated[str, Query(min_length=1)]
     ) -> JsonAnswer:
-        uri = _uri(request, runs, OfRun(run_uuid=run_uuid))
+        uri = await run_in_threadpool(_uri, request, runs, OfRun(run_uuid=run_uuid))
         await files.receive(request, f"{own_path(uri)}/{checked_path(file)}")
         return JsonAnswer({})
 
 
 def _uri(request: Request, runs: Runs, run: OfRun) -> str:
-    return run_message(request, runs.get(run.id))["info"]["artifact_uri"]
+    return run_uri(request, runs.get(run.id))

@@ -152,14 +152,19 @@ def add_logged_models(routes: APIRouter, models: LoggedModels, artifacts: Artifa
     def list_artifacts(
         request: Request, model_id: str, artifact_directory_path: str = ""
     ) -> JsonAnswer:
-        uri = model_message(request, models.get(model_id))["info"]["artifact_uri"]
+        uri = model_uri(request, models.get(model_id))
         files = list_below(artifacts, own_path(uri), artifact_directory_path)
         return JsonAnswer({"root_uri": uri, "files": files})
 
 
-def model_message(request: Request, model: LoggedModel) -> dict[str, Any]:
+def model_uri(request: Request, model: LoggedModel) -> str:
+    """Where its files are."""
     root = model.artifact_location or f"{artifact_root(request)}/{model.experiment_id}"
     folder = "logged_models" if is_of_workspace(request) else "models"
+    return f"{root.rstrip('/')}/{folder}/{model.model_id}/artifacts"
+
+
+def model_message(request: Request, model: LoggedModel) -> dict[str, Any]:
     return {
         "info": said(
             model_id=model.model_id,
@@ -170,7 +175,7 @@ def model_message(request: Request, model: LoggedModel) -> dict[str, Any]:
             status=model.status,
             creation_timestamp_ms=model.creation_time_ms,
             last_updated_timestamp_ms=model.last_update_time_ms,
-            artifact_uri=f"{root.rstrip('/')}/{folder}/{model.model_id}/artifacts",
+            artifact_uri=model_uri(request, model),
             tags=from_map(model.tags),
         ),
         "data": {

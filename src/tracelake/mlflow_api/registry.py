@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.requests import Request
 
-from tracelake.mlflow_api.logged_models import model_message
+from tracelake.mlflow_api.logged_models import model_uri
 from tracelake.mlflow_api.route import Message, Tag, Text, from_map, said, to_map
 from tracelake.mlflow_api.sources import Source, Sources
 from tracelake.model.entities import ModelVersion, RegisteredModel
@@ -308,7 +308,7 @@ def download_uri(request: Request, version: ModelVersion, logged: LoggedModels) 
     """Where the files of a version are: of a logged model, in its own folder."""
     model_id = version.source.removeprefix(_LOGGED)
     if version.source.startswith(_LOGGED) and "/" not in model_id:
-        return model_message(request, logged.get(model_id))["info"]["artifact_uri"]
+        return model_uri(request, logged.get(model_id))
     return version.source
 
 

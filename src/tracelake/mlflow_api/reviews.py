@@ -9,7 +9,7 @@ from tracelake.mlflow_api.route import Message, Text, said
 from tracelake.model.errors import InvalidInput
 from tracelake.model.permissions import Permission, requires
 from tracelake.store.api import ListQuery
-from tracelake.store.label_schemas import LabelSchema, LabelSchemas
+from tracelake.store.label_schemas import LabelSchema, LabelSchemas, NewLabelSchema
 from tracelake.store.reviews import ReviewItem, ReviewQueue, Reviews
 from tracelake.web.answer import JsonAnswer
 
@@ -89,15 +89,10 @@ def _schemas(routes: APIRouter, schemas: LabelSchemas) -> None:
     @routes.post(_SCHEMAS + "/create")
     @requires(Permission.WRITE_EXPERIMENTS)
     def create(body: NewSchema) -> JsonAnswer:
-        made = schemas.create(
-            body.experiment_id,
-            body.name,
-            body.type,
-            _checked(body.input),
-            body.instruction,
-            enable_comment=body.enable_comment,
+        new = NewLabelSchema(
+            body.name, body.type, _checked(body.input), body.instruction, body.enable_comment
         )
-        return _schema_answer(made)
+        return _schema_answer(schemas.create(body.experiment_id, new))
 
     @routes.get(_SCHEMAS + "/get")
     @requires(Permission.READ_EXPERIMENTS)

@@ -87,7 +87,7 @@ def _nouns(
     add_workspace_registry(
         nouns, store.registered_models, store.logged_models, store.artifacts, signer
     )
-    add_parts(nouns, store.artifact_parts, signer)
+    add_parts(nouns, files, store.artifact_parts, signer)
     add_addresses(nouns, files, store.runs, store.logged_models, signer)
     add_scorers(nouns, store.scorers)
     add_datasets(nouns, store.evaluation_datasets)

@@ -137,7 +137,7 @@ def add_runs(routes: APIRouter, runs: Runs, artifacts: Artifacts) -> None:
         request: Request, run_id: str = "", run_uuid: str = "", path: str = ""
     ) -> JsonAnswer:
         run = runs.get(OfRun(run_id=run_id, run_uuid=run_uuid).id)
-        uri = run_message(request, run)["info"]["artifact_uri"]
+        uri = run_uri(request, run)
         return JsonAnswer({"root_uri": uri, "files": list_below(artifacts, own_path(uri), path)})
 
 
@@ -344,8 +344,13 @@ def _metrics(routes: APIRouter, runs: Runs) -> None:
         )
 
 
-def run_message(request: Request, run: Run) -> dict[str, Any]:
+def run_uri(request: Request, run: Run) -> str:
+    """Where its files are."""
     root = run.artifact_location or f"{artifact_root(request)}/{run.experiment_id}"
+    return f"{root.rstrip('/')}/{run.run_id}/artifacts"
+
+
+def run_message(request: Request, run: Run) -> dict[str, Any]:
     return {
         "info": said(
             run_id=run.run_id,
@@ -356,7 +361,7 @@ def run_message(request: Request, run: Run) -> dict[str, Any]:
             status=run.status,
             start_time=run.start_time_ms,
             end_time=run.end_time_ms,
-            artifact_uri=f"{root.rstrip('/')}/{run.run_id}/artifacts",
+            artifact_uri=run_uri(request, run),
             lifecycle_stage="deleted" if run.is_deleted else "active",
         ),
         "data": {

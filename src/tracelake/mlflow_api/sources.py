@@ -10,14 +10,14 @@ from urllib.parse import unquote, urlsplit
 from starlette.requests import Request
 
 from tracelake.mlflow_api.flavour import OWN
-from tracelake.mlflow_api.logged_models import model_message
-from tracelake.mlflow_api.runs import run_message
+from tracelake.mlflow_api.logged_models import model_uri
+from tracelake.mlflow_api.runs import run_uri
 from tracelake.model.errors import InvalidInput, NotFound
+from tracelake.model.prompts import is_prompt
 from tracelake.store.logged_models import LoggedModels
 from tracelake.store.registered_models import LATEST, RegisteredModels
 from tracelake.store.runs import Runs
 
-_PROMPT_TAG: Final = "mlflow.prompt.is_prompt"
 _OF_PROMPTS: Final = ("prompt-template", "dummy-source")
 """What clients say of prompts, which have no files."""
 
@@ -39,7 +39,7 @@ class Sources:
 
     def check(self, request: Request, source: Source, tags: dict[str, str]) -> None:
         """Raises InvalidInput; NotFound for another model's version, which is not there."""
-        if tags.get(_PROMPT_TAG, "").lower() == "true":
+        if is_prompt(tags):
             if source.uri not in _OF_PROMPTS:
                 raise _refused(source, f"that of a prompt is {' or '.join(_OF_PROMPTS)}")
             return
@@ -81,11 +81,9 @@ class Sources:
         roots: list[str] = []
         try:
             if source.run_id:
-                run = run_message(request, self.runs.get(source.run_id))
-                roots.append(run["info"]["artifact_uri"])
+                roots.append(run_uri(request, self.runs.get(source.run_id)))
             if source.model_id:
-                model = model_message(request, self.models.get(source.model_id))
-                roots.append(model["info"]["artifact_uri"])
+                roots.append(model_uri(request, self.models.get(source.model_id)))
         except NotFound as error:
             raise _refused(source, error.message) from error
         return roots

@@ -80,10 +80,11 @@ class TraceFiles:
                     if request is not None:
                         await self._store_spans(experiment_id, request)
             except InvalidInput:
-                await asyncio.to_thread(self._give_up, trace_id)
+                await asyncio.to_thread(self.give_up, trace_id)
                 raise
 
-    def _give_up(self, trace_id: str) -> None:
+    def give_up(self, trace_id: str) -> None:
+        """Let nobody wait for the spans of a trace that are not here."""
         for info in self._traces.get_traces([trace_id]):
             told = ClientInfo(
                 trace_id,

@@ -40,11 +40,11 @@ from tracelake.web.answer import JsonAnswer
 _MOST_TRACES: Final = 500
 _MOST_IDS: Final = 100
 _WAIT_S: Final = 3.0
-_LAST_MS: Final = 9 * 10**12 - 1
-"""What still counts in nanoseconds."""
 """How long a reader that wants all spans waits for those that are on their way."""
 _SHORT_WAIT_S: Final = 0.5
 """How long a client that tells of a trace is let wait for its own spans."""
+_LAST_MS: Final = 9 * 10**12 - 1
+"""What still counts in nanoseconds."""
 _STATES: Final = {"OK": TraceState.OK, "ERROR": TraceState.ERROR}
 _NAME: Final = "mlflow.traceName"
 _LOCATION: Final = "mlflow.trace.spansLocation"
@@ -278,7 +278,9 @@ def _telling(routes: APIRouter, infos: ClientInfos, traces: TraceReader) -> None
         """A client whose spans are not all here, nor on their way, is told to send their file."""
         info = infos.put(body.trace.trace_info.to_info())
         until_s = time.monotonic() + _SHORT_WAIT_S
-        while not _is_whole(info) and time.monotonic() < until_s:
+        # Clients of a workspace send the file after this answer in any case.
+        waits = not is_of_workspace(request)
+        while waits and not _is_whole(info) and time.monotonic() < until_s:
             time.sleep(0.05)
             info = traces.get_trace(info.trace_id)
         told = info_message(request, info, info.assessments)

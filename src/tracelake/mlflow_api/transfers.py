@@ -9,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tracelake.mlflow_api.artifacts import Files, own_path, receive_into
-from tracelake.mlflow_api.logged_models import model_message
+from tracelake.mlflow_api.logged_models import model_uri
 from tracelake.mlflow_api.route import Message, Text
-from tracelake.mlflow_api.runs import run_message
+from tracelake.mlflow_api.runs import run_uri
 from tracelake.mlflow_api.signed import PARTS, Signer
-from tracelake.model.errors import InvalidInput
+from tracelake.mlflow_api.trace_files import trace_of_path
+from tracelake.model.errors import InvalidInput, PayloadTooLarge
 from tracelake.model.permissions import Permission, requires
 from tracelake.store.artifact_parts import MOST_PARTS, ArtifactParts
 from tracelake.store.artifacts import checked_path
@@ -51,11 +52,16 @@ class Place(Message):
     expiration: Annotated[int, Field(ge=1, le=_WEEK_S)] = 900
 
 
-def add_parts(routes: APIRouter, parts: ArtifactParts, signer: Signer) -> None:
+def add_parts(routes: APIRouter, files: Files, parts: ArtifactParts, signer: Signer) -> None:
     @routes.post(_PARTED + "/create/{folder:path}")
     @requires(Permission.WRITE_TRACES)
     def create(request: Request, folder: str, body: NewUpload) -> JsonAnswer:
-        upload_id = parts.begin(_file(folder, body))
+        path = _file(folder, body)
+        of_trace = trace_of_path(path)
+        if of_trace is not None:
+            files.trace_files.give_up(of_trace[1])
+            raise PayloadTooLarge(f"{basename(path)}: the file of a trace does not come in parts")
+        upload_id = parts.begin(path)
         return JsonAnswer(
             {
                 "upload_id": upload_id,
@@ -99,9 +105,9 @@ def add_addresses(
         if bool(body.run_id) == bool(body.model_id):
             raise InvalidInput("give either run_id or model_id")
         if body.run_id:
-            uri = run_message(request, runs.get(body.run_id))["info"]["artifact_uri"]
+            uri = run_uri(request, runs.get(body.run_id))
         else:
-            uri = model_message(request, models.get(body.model_id))["info"]["artifact_uri"]
+            uri = model_uri(request, models.get(body.model_id))
         return f"{own_path(uri)}/{checked_path(body.path)}"
 
     @routes.post("/2.0/mlflow/artifacts/presigned-upload-url")

@@ -41,8 +41,9 @@ class Usage(BaseModel):
     input_tokens: int
     output_tokens: int
     total_tokens: int
-    cache_read_input_tokens: int = 0
-    cache_creation_input_tokens: int = 0
+    cache_read_input_tokens: int | None = None
+    """Absent where nobody told them."""
+    cache_creation_input_tokens: int | None = None
 
 
 class CostShape(BaseModel):

@@ -6,7 +6,9 @@ from typing import Final
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Receive, Scope, Send
 
-_FILES: Final = re.compile(r"/(ajax-)?api/2\.0/(mlflow-artifacts|fs)/")
+_FILES: Final = re.compile(
+    r"/(ajax-)?api/2\.0/(mlflow-artifacts|fs)/|/(model-versions/)?get-artifact\Z"
+)
 
 
 class Compression(GZipMiddleware):

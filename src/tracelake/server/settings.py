@@ -8,10 +8,9 @@ from typing import Final
 
 from tracelake.model.errors import NotFound
 from tracelake.model.settings import Setting, integer, load
+from tracelake.webhooks.addresses import Network
 
 _MIB: Final = 1024 * 1024
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def _path(text: str) -> Path:

@@ -48,15 +48,16 @@ class SqlClientInfos:
                 row = connection.execute(query).one()
             before: dict[str, str] = row.told or {}
             words = before | _words(told)
+            known = row.trace_metadata | metadata
             values: dict[str, Any] = {
                 "experiment_id": experiment_id,
                 "told": words,
                 "tags": row.tags | tags,
-                "trace_metadata": row.trace_metadata | metadata,
+                "trace_metadata": known,
                 **words,
             }
             if row.span_count == 0:
-                values |= _of_no_spans(told)
+                values |= _of_no_spans(told, known)
             touch(connection, row.trace_key, **values)
             for new in told.assessments:
                 if not _is_there(connection, row.trace_key, new):
@@ -134,10 +135,10 @@ def _words(told: ClientInfo) -> dict[str, str]:
     return {name: storable(word) for name, word in words.items() if word}
 
 
-def _of_no_spans(told: ClientInfo) -> dict[str, Any]:
+def _of_no_spans(told: ClientInfo, metadata: Mapping[str, str]) -> dict[str, Any]:
     """What is believed until spans say it."""
     duration_ns = told.execution_duration_ns
-    usage, cost = _usage(told.metadata.get(_USAGE)), _cost(told.metadata.get(_COST))
+    usage, cost = _usage(metadata.get(_USAGE)), _cost(metadata.get(_COST))
     names = ("input_tokens", "output_tokens", "total_tokens")
     cached = ("cache_read_input_tokens", "cache_creation_input_tokens")
     values: dict[str, Any] = dict(zip((*names, *cached), usage_values(usage), strict=True))

@@ -56,9 +56,18 @@ label_schemas = Table(
 
 DEFAULT: Final = "Feedback"
 """What every experiment asks; nobody changes it, and no other has its name."""
-_DEFAULT_TEXT: Final = "Say what you think of this trace."
 _TYPES: Final = ("FEEDBACK", "EXPECTATION")
 _NAME_CHARS: Final = 250
+
+
+@dataclass(frozen=True, slots=True)
+class NewLabelSchema:
+    name: str
+    type: str
+    """FEEDBACK or EXPECTATION: what the answer becomes."""
+    input: Mapping[str, JsonValue]
+    instruction: str | None
+    enable_comment: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +90,15 @@ class LabelSchema:
         return self.name == DEFAULT
 
 
+_DEFAULT_SCHEMA: Final = NewLabelSchema(
+    DEFAULT, _TYPES[0], {"text": {}}, "Say what you think of this trace."
+)
+
+
 class LabelSchemas(Protocol):
     """Every method that names a schema raises NotFound where there is none, but for `delete`."""
 
-    def create(
-        self,
-        experiment_id: str,
-        name: str,
-        type: str,
-        input: Mapping[str, JsonValue],
-        instruction: str | None,
-        *,
-        enable_comment: bool,
-    ) -> LabelSchema:
+    def create(self, experiment_id: str, new: NewLabelSchema) -> LabelSchema:
         """Raises AlreadyExists, InvalidInput."""
         ...
 
@@ -132,39 +137,24 @@ class SqlLabelSchemas:
         self._database = database
         self._listing = Listing(_SCHEMAS, is_sqlite=database.is_sqlite)
 
-    def create(
-        self,
-        experiment_id: str,
-        name: str,
-        type: str,
-        input: Mapping[str, JsonValue],
-        instruction: str | None,
-        *,
-        enable_comment: bool,
-    ) -> LabelSchema:
-        _check_name(name)
-        if type not in _TYPES:
-            raise InvalidInput(f"type {type!r}: use one of {', '.join(_TYPES)}")
+    def create(self, experiment_id: str, new: NewLabelSchema) -> LabelSchema:
+        _check_name(new.name)
+        if new.type not in _TYPES:
+            raise InvalidInput(f"type {new.type!r}: use one of {', '.join(_TYPES)}")
         try:
             with self._database.write() as connection:
-                schema_id = _insert(
-                    connection,
-                    active_experiment(connection, experiment_id),
-                    name=name,
-                    type=type,
-                    input=dict(input),
-                    instruction=instruction and storable(instruction),
-                    enable_comment=enable_comment,
-                )
-                return _schema(_row(connection, schema_id))
+                number = active_experiment(connection, experiment_id)
+                return _schema(_row(connection, _insert(connection, number, new)))
         except IntegrityError as error:
-            raise _taken(name) from error
+            raise _taken(new.name) from error
 
     def get(self, schema_id: str) -> LabelSchema:
         with self._database.read() as connection:
             return _schema(_row(connection, schema_id))
 
     def get_by_name(self, experiment_id: str, name: str) -> LabelSchema:
+        if name == DEFAULT:
+            self._ensure_default(experiment_id)
         with self._database.read() as connection:
             number = active_experiment(connection, experiment_id)
             row = _named(connection, number, storable(name))
@@ -187,15 +177,7 @@ class SqlLabelSchemas:
                 return
         # Another may make it at the same time.
         with suppress(IntegrityError), self._database.write() as connection:
-            _insert(
-                connection,
-                number,
-                name=DEFAULT,
-                type=_TYPES[0],
-                input={"text": {}},
-                instruction=_DEFAULT_TEXT,
-                enable_comment=False,
-            )
+            _insert(connection, number, _DEFAULT_SCHEMA)
 
     def update(self, schema_id: str, fields: Mapping[str, Any]) -> LabelSchema:
         try:
@@ -237,16 +219,20 @@ def check_schemas(connection: Connection, number: int, schema_ids: Sequence[str]
             raise InvalidInput(f"experiment {number} has no label schema {schema_id!r}")
 
 
-def _insert(connection: Connection, number: int, **values: Any) -> str:
+def _insert(connection: Connection, number: int, new: NewLabelSchema) -> str:
     schema_id = f"ls-{uuid4().hex}"
     time_ms = now_ms()
     connection.execute(
         label_schemas.insert().values(
             schema_id=schema_id,
             experiment_id=number,
+            name=new.name,
+            type=new.type,
+            input=dict(new.input),
+            instruction=new.instruction and storable(new.instruction),
+            enable_comment=new.enable_comment,
             creation_time_ms=time_ms,
             last_update_time_ms=time_ms,
-            **values,
         )
     )
     return schema_id

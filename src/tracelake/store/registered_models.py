@@ -28,6 +28,7 @@ from tracelake.model.errors import AlreadyExists, InvalidInput, NotFound
 from tracelake.model.filters.fields import Kind
 from tracelake.model.filters.tree import Entity
 from tracelake.model.keys import check_key
+from tracelake.model.prompts import IS_PROMPT
 from tracelake.model.text import storable
 from tracelake.store.api import ListQuery, Page
 from tracelake.store.database import Database, now_ms
@@ -110,7 +111,7 @@ _NAME_CHARS: Final = 256
 _ALIAS_CHARS: Final = 255
 _TAG_CHARS: Final = 100_000
 LATEST: Final = "latest"
-_OF_PROMPTS: Final = ("mlflow.prompt.is_prompt",)
+_OF_PROMPTS: Final = (IS_PROMPT,)
 """Clients look for models as what is not told to be a prompt."""
 
 

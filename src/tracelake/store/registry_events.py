@@ -6,10 +6,10 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from tracelake.model.prompts import IS_PROMPT, is_prompt
 from tracelake.model.webhooks import WebhookEvent
 from tracelake.store.webhook_outbox import emit
 
-_IS_PROMPT: Final = "mlflow.prompt.is_prompt"
 _TEXT: Final = "mlflow.prompt.text"
 _TYPE: Final = "_mlflow_prompt_type"
 
@@ -18,8 +18,8 @@ def model_created(
     connection: Connection, name: str, description: str, tags: Mapping[str, str]
 ) -> None:
     event = WebhookEvent.REGISTERED_MODEL_CREATED
-    if _is_prompt(tags):
-        event, tags = WebhookEvent.PROMPT_CREATED, _without(tags, _IS_PROMPT, _TYPE)
+    if is_prompt(tags):
+        event, tags = WebhookEvent.PROMPT_CREATED, _without(tags, IS_PROMPT, _TYPE)
     emit(connection, event, {"name": name, "tags": tags, "description": description})
 
 
@@ -34,8 +34,8 @@ def version_created(
 ) -> None:
     """Whether it is a prompt's is told by its own tags."""
     told = {"name": name, "version": str(version), "description": description or None}
-    if _is_prompt(tags):
-        own = _without(tags, _IS_PROMPT, _TYPE, _TEXT)
+    if is_prompt(tags):
+        own = _without(tags, IS_PROMPT, _TYPE, _TEXT)
         template = {"template": tags.get(_TEXT), "tags": own}
         emit(connection, WebhookEvent.PROMPT_VERSION_CREATED, told | template)
     else:
@@ -50,7 +50,7 @@ def model_tags_changed(
     changes: Mapping[str, str | None],
 ) -> None:
     """Nobody is told of tags of models that are no prompts. `of_model` are its tags by now."""
-    if not _is_prompt(of_model):
+    if not is_prompt(of_model):
         return
     for key, value in changes.items():
         if value is None:
@@ -67,14 +67,14 @@ def version_tags_changed(
     of_model: Mapping[str, str],
     changes: Mapping[str, str | None],
 ) -> None:
-    is_prompt = _is_prompt(of_model)
+    of_prompt = is_prompt(of_model)
     for key, value in changes.items():
         told = {"name": name, "version": str(version), "key": key}
         if value is None:
             emit(
                 connection,
                 WebhookEvent.PROMPT_VERSION_TAG_DELETED
-                if is_prompt
+                if of_prompt
                 else WebhookEvent.MODEL_VERSION_TAG_DELETED,
                 told,
             )
@@ -82,7 +82,7 @@ def version_tags_changed(
             emit(
                 connection,
                 WebhookEvent.PROMPT_VERSION_TAG_SET
-                if is_prompt
+                if of_prompt
                 else WebhookEvent.MODEL_VERSION_TAG_SET,
                 told | {"value": value},
             )
@@ -94,7 +94,7 @@ def alias_set(
     emit(
         connection,
         WebhookEvent.PROMPT_ALIAS_CREATED
-        if _is_prompt(of_model)
+        if is_prompt(of_model)
         else WebhookEvent.MODEL_VERSION_ALIAS_CREATED,
         {"name": name, "alias": alias, "version": str(version)},
     )
@@ -106,14 +106,10 @@ def alias_deleted(
     emit(
         connection,
         WebhookEvent.PROMPT_ALIAS_DELETED
-        if _is_prompt(of_model)
+        if is_prompt(of_model)
         else WebhookEvent.MODEL_VERSION_ALIAS_DELETED,
         {"name": name, "alias": alias},
     )
-
-
-def _is_prompt(tags: Mapping[str, str]) -> bool:
-    return tags.get(_IS_PROMPT, "").lower() == "true"
 
 
 def _without(tags: Mapping[str, str], *keys: str) -> dict[str, str]:

@@ -26,7 +26,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tracelake.model.errors import AlreadyExists, InvalidInput, NotFound
 from tracelake.model.filters.fields import Kind
-from tracelake.model.ids import format_trace_id, parse_trace_id
+from tracelake.model.ids import format_trace_id, parse_trace_id, trace_ids_in
 from tracelake.model.text import storable
 from tracelake.store.api import ListQuery, Page
 from tracelake.store.database import Database, now_ms
@@ -275,7 +275,7 @@ class SqlReviews:
             if item_id is not None:
                 inside = select(review_items.c.item_id).where(
                     review_items.c.queue_id == review_queues.c.queue_id,
-                    review_items.c.item_id == storable(item_id),
+                    review_items.c.item_id.in_(_trace_ids([item_id])),
                 )
                 found = found.where(exists(inside))
             scope = f"{experiment_id}:{item_id}"
@@ -298,6 +298,7 @@ class SqlReviews:
                 inside = select(review_items.c.item_id).where(review_items.c.queue_id == queue_id)
                 if connection.execute(inside.limit(1)).one_or_none() is not None:
                     raise InvalidInput("what a queue asks stays as it is while it has items")
+                values["schema_ids"] = list(dict.fromkeys(values["schema_ids"]))
                 check_schemas(connection, row.experiment_id, values["schema_ids"])
             if values:
                 connection.execute(
@@ -352,7 +353,9 @@ class SqlReviews:
         with self._database.write() as connection:
             _row(connection, queue_id)
             connection.execute(
-                delete(review_items).where(of.queue_id == queue_id, of.item_id.in_(list(item_ids)))
+                delete(review_items).where(
+                    of.queue_id == queue_id, of.item_id.in_(_trace_ids(item_ids))
+                )
             )
 
     def items(self, queue_id: str, query: ListQuery, status: str | None = None) -> Page[ReviewItem]:
@@ -378,7 +381,7 @@ class SqlReviews:
                 else "completed_by: what is to be done again is done by nobody"
             )
         of = review_items.c
-        here = select(review_items).where(of.queue_id == queue_id, of.item_id == storable(item_id))
+        here = select(review_items).where(of.queue_id == queue_id, of.item_id == _trace_id(item_id))
         time_ms = now_ms()
         with self._database.write() as connection:
             row = connection.execute(here).one_or_none()
@@ -443,6 +446,11 @@ def _trace_id(text: str) -> str:
         return format_trace_id(parse_trace_id(text))
     except InvalidInput as error:
         raise NotFound(error.message) from error
+
+
+def _trace_ids(texts: Sequence[str]) -> list[str]:
+    """As they are kept; of what is no id, nothing is."""
+    return list(map(format_trace_id, trace_ids_in(texts)))
 
 
 def _queue(row: AnyRow) -> ReviewQueue:

@@ -103,7 +103,8 @@ def test_review_queues(experiment_id, trace_id):
     assert [each["queue_id"] for each in having] == [made["queue_id"]]
     call("POST", "review-queues/update", **queue, update_users=True, users=["cleo"])
     assert call("GET", "review-queues/get", **queue)["review_queue"]["users"] == ["cleo"]
-    call("POST", "review-queues/items/remove", **queue, item_ids=[trace_id])
+    call("POST", "review-queues/items/remove", **queue, item_ids=[trace_id[3:].upper()])
+    assert call("GET", "review-queues/items/list", **queue).get("items", []) == []
     for _ in range(2):
         call("POST", "review-queues/delete", **queue)
     call("GET", "review-queues/get", 404, **queue)

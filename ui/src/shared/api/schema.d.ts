@@ -1276,16 +1276,10 @@ export interface components {
         };
         /** Usage */
         Usage: {
-            /**
-             * Cache Creation Input Tokens
-             * @default 0
-             */
-            cache_creation_input_tokens?: number;
-            /**
-             * Cache Read Input Tokens
-             * @default 0
-             */
-            cache_read_input_tokens?: number;
+            /** Cache Creation Input Tokens */
+            cache_creation_input_tokens?: number | null;
+            /** Cache Read Input Tokens */
+            cache_read_input_tokens?: number | null;
             /** Input Tokens */
             input_tokens: number;
             /** Output Tokens */
