@@ -13,7 +13,7 @@ import pytest
 from tests.spans import START_NS, heads_of, make_span, public_id, write
 from tracelake.model.entities import AssessmentSource, SourceType
 from tracelake.model.errors import InvalidInput
-from tracelake.store.api import MetricQuery, NewAssessment
+from tracelake.store.api import GroupQuery, Measure, MetricQuery, NewAssessment
 from tracelake.store.index.follow import catch_up
 from tracelake.store.metrics.values import value_number, value_text
 from tracelake.store.open import Store, open_store
@@ -196,6 +196,7 @@ METRICS: dict[str, tuple[str, Callable[[Row], Any]]] = {
     "error_count": ("traces", lambda row: 1 if row["error"] else None),
     "error_rate": ("traces", lambda row: int(row["error"])),
     "latency": ("traces", milliseconds),
+    "request_time": ("traces", lambda row: row["time_ns"] / 1e6),
     "total_tokens": ("traces", lambda row: row["total_tokens"]),
     "cache_read_input_tokens": ("traces", lambda row: row["cached"]),
     "total_cost": ("traces", lambda row: row["total_cost"]),
@@ -226,9 +227,10 @@ def queries() -> Iterator[MetricQuery]:
             own += ["assessment_name", "assessment_value", "assessment_source", "assessment_kind"]
         names = ["experiment", "trace_name", "trace_status", "user", "tags.env", "session", *own]
         counts = metric.endswith("count")
-        for aggregations, bucket in itertools.product(
-            [("COUNT",)] if counts else [ALL, ALL[:5]], [None, 60, 3600, 86_400, "month"]
-        ):
+        told = [("COUNT",)] if counts else [ALL, ALL[:5]]
+        if metric == "request_time":
+            told = [("MIN", "MAX")]
+        for aggregations, bucket in itertools.product(told, [None, 60, 3600, 86_400, "month"]):
             start, end = chance.choice([(None, None), RANGE, (RANGE[0], None)])
             yield MetricQuery(
                 metric=metric,
@@ -241,9 +243,7 @@ def queries() -> Iterator[MetricQuery]:
             )
         fixed = (("model",), ("tool", "user"), ("experiment", "span_name"))
         for dimensions in ((), *fixed) if own else ():
-            yield MetricQuery(
-                metric, ALL[:1] if counts else ALL[:5], dimensions, bucket_seconds=3600
-            )
+            yield MetricQuery(metric, told[-1], dimensions, bucket_seconds=3600)
 
 
 def test_metrics_equal_the_raw_computation(filled: Store) -> None:
@@ -298,6 +298,42 @@ def test_a_filter_narrows_every_view(filled: Store) -> None:
         for metric, count in (("trace_count", len(ids)), ("span_count", sum(map(len, heads)))):
             (point,) = filled.analytics.query_metric(MetricQuery(metric, ("COUNT",), filter=text))
             assert point.values == {"COUNT": count}, text
+
+
+def test_groups_have_the_metrics_one_by_one(filled: Store) -> None:
+    measures = (
+        Measure("trace_count", "COUNT"),
+        Measure("latency", "P95"),
+        Measure("total_cost", "SUM"),
+        Measure("request_time", "MAX"),
+        Measure("latency", "MAX"),
+        Measure("error_count", "COUNT"),
+    )
+    asked: list[tuple[tuple[str, ...], str]] = [
+        (("user",), ""), (("trace_name",), "NOT user = 'u1'"), (("model", "user"), ""),
+        (("tags.env",), "NOT span.status = 'ERROR'"),
+    ]  # fmt: skip
+    for dimensions, text in asked:
+        chosen = measures if "model" not in dimensions else measures[:2]
+        for first in range(len(chosen)):
+            order = (*chosen[first:], *chosen[:first])
+            query = GroupQuery(order, dimensions, filter=text, smallest_first=first % 2 == 1)
+            page = filled.analytics.find_groups(query)
+            assert page.group_count == len(page.groups) > 1
+            for at, measure in enumerate(order):
+                alone = MetricQuery(measure.metric, (measure.aggregation,), dimensions, filter=text)
+                wanted = {
+                    tuple(point.dimensions.values()): point.values[measure.aggregation]
+                    for point in filled.analytics.query_metric(alone)
+                }
+                told = {tuple(each.dimensions.values()): each.values[at] for each in page.groups}
+                assert {key: value for key, value in told.items() if value is not None} == wanted
+            firsts = [each.values[0] for each in page.groups]
+            there = [value for value in firsts if value is not None]
+            assert firsts == [*there, *[None] * (len(firsts) - len(there))]
+            assert there == sorted(there, reverse=not query.smallest_first)
+            few = filled.analytics.find_groups(replace(query, max_groups=2))
+            assert (few.groups, few.group_count) == (page.groups[:2], page.group_count)
 
 
 def test_users_are_counted_once_a_group(filled: Store) -> None:

@@ -11,7 +11,7 @@ from tracelake.lake.sql import LakeSql
 from tracelake.lake.sync import sync
 from tracelake.model.entities import AssessmentSource, SourceType
 from tracelake.model.errors import InvalidFilter, InvalidInput
-from tracelake.model.filters.parse import parse_filter
+from tracelake.model.filters.parse import parse_filter, quoted
 from tracelake.store.api import NewAssessment
 from tracelake.store.open import Store
 
@@ -27,8 +27,8 @@ def test_every_example_runs(store: Store, tmp_path: Path) -> None:
     write(store, make_span(1, 1, session__id="s1"), make_span(1, 2, 1, mlflow__spanType="TOOL"))
     assert sync(store.changes, store.leases, str(tmp_path)) is not None
     lake = LakeSql(str(tmp_path))
-    filters = lines_of("filter")
-    assert len(filters) > 35
+    filters = [*lines_of("filter"), *(f"search({quoted(text)})" for text in lines_of("short"))]
+    assert len(filters) > 55
     for text in filters:
         found = [info.trace_id for info in store.traces.find_traces(filter=text).traces]
         assert [info.trace_id for info in find_traces(lake, text).traces] == found, text

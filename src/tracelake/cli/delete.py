@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Final
 
-from tracelake.cli.commands import Commands
+from tracelake.cli.commands import Commands, add_filter_options, filter_of
 from tracelake.server.settings import load_settings
 
 _UNITS_MS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
@@ -25,7 +25,7 @@ def add_parser(commands: Commands) -> None:
         metavar="ID",
         help="only traces of this experiment; may be given more than once",
     )
-    parser.add_argument("--filter", metavar="TEXT", default="", help="only traces that match")
+    add_filter_options(parser)
     parser.add_argument(
         "--older-than",
         type=read_age_ms,
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     scope = TraceScope(
         trace_ids=_optional(arguments.trace_id),
         experiment_ids=_optional(arguments.experiment_id),
-        filter=arguments.filter,
+        filter=filter_of(arguments),
         until_ms=None if age_ms is None else time.time_ns() // 1_000_000 - age_ms,
         max_traces=arguments.max_traces,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from tracelake.cli.commands import Commands
+from tracelake.cli.commands import Commands, add_filter_options, filter_of
 from tracelake.model.entities import TraceInfo
 from tracelake.model.wire import format_time, trace_to_json
 from tracelake.server.settings import load_settings
@@ -17,9 +17,7 @@ _PAGE: Final = 100
 
 def add_parser(commands: Commands) -> None:
     parser = commands.add_parser("traces", help="find traces by a filter, the newest first")
-    parser.add_argument(
-        "--filter", default="", help="docs/reference/search.md says how to write it"
-    )
+    add_filter_options(parser)
     parser.add_argument(
         "--lake", action="store_true", help="search the Delta tables, which keep what is old"
     )
@@ -33,11 +31,12 @@ def add_parser(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     settings = load_settings({name: getattr(arguments, name) for name in _SETTINGS})
+    wanted = filter_of(arguments)
     if arguments.lake:
-        found = _in_lake(settings.lake_uri, arguments.filter)
+        found = _in_lake(settings.lake_uri, wanted)
     else:
         settings.require_store()
-        found = _in_store(settings.store_url, arguments.filter)
+        found = _in_store(settings.store_url, wanted)
     for info in islice(found, max(arguments.max_results, 0)):
         print(_json(info) if arguments.json else _line(info))
     return 0

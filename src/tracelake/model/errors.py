@@ -34,10 +34,11 @@ class InvalidInput(TracelakeError):
 
 
 class InvalidFilter(InvalidInput):
-    """`column` counts characters of the filter text from 1."""
+    """`column` counts characters of the filter text from 1; `reason` does not tell it."""
 
-    def __init__(self, message: str, column: int) -> None:
-        super().__init__(f"{message} (column {column})")
+    def __init__(self, reason: str, column: int) -> None:
+        super().__init__(f"{reason} (column {column})")
+        self.reason = reason
         self.column = column
 
 

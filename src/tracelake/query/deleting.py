@@ -40,8 +40,8 @@ def router(deletion: TraceDeletion) -> APIRouter:
 def _scope(body: shapes.TraceDeletionShape) -> TraceScope:
     return TraceScope(
         trace_ids=None if body.trace_ids is None else tuple(body.trace_ids),
-        experiment_ids=None if body.experiment_ids is None else tuple(body.experiment_ids),
-        filter=body.filter or "",
+        experiment_ids=body.experiments,
+        filter=body.both,
         until_ms=body.older_than_ms,
         max_traces=body.max_traces,
     )

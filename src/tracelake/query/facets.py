@@ -10,14 +10,10 @@ from tracelake.query import shapes
 from tracelake.store.api import FacetQuery, Facets
 from tracelake.web.answer import JsonAnswer
 
-Milliseconds = Annotated[int, Field(ge=0, lt=9 * 10**12)]
 
-
-class CountSearch(shapes.Request):
-    filter: str | None = None
-    experiment_ids: list[str] | None = None
-    start_time_ms: Milliseconds | None = None
-    end_time_ms: Milliseconds | None = None
+class CountSearch(shapes.Filtered):
+    start_time_ms: shapes.Milliseconds | None = None
+    end_time_ms: shapes.Milliseconds | None = None
 
 
 class FacetSearch(CountSearch):
@@ -80,8 +76,8 @@ def add_facet_routes(routes: APIRouter, facets: Facets) -> None:
 def _query(body: CountSearch, wanted: FacetSearch | None = None) -> FacetQuery:
     return FacetQuery(
         fields=tuple(wanted.fields) if wanted else (),
-        filter=body.filter or "",
-        experiment_ids=None if body.experiment_ids is None else tuple(body.experiment_ids),
+        filter=body.both,
+        experiment_ids=body.experiments,
         start_time_ms=body.start_time_ms,
         end_time_ms=body.end_time_ms,
         prefix=wanted.prefix if wanted else "",

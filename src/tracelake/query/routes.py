@@ -12,6 +12,8 @@ from tracelake.model.permissions import Permission, requires
 from tracelake.query import shapes
 from tracelake.query.assessing import assessment_change, new_assessment
 from tracelake.query.facets import add_facet_routes
+from tracelake.query.fields import add_field_routes
+from tracelake.query.groups import add_group_routes
 from tracelake.query.ranges import CONTENT_ANSWERS, content_answer
 from tracelake.store.api import (
     Analytics,
@@ -46,6 +48,8 @@ def router(
     _assessment_routes(routes, assessments)
     _analytics_routes(routes, analytics)
     add_facet_routes(routes, facets)
+    add_field_routes(routes)
+    add_group_routes(routes, analytics)
     return routes
 
 
@@ -100,7 +104,7 @@ def _trace_routes(routes: APIRouter, traces: TraceReader, editor: TraceEditor) -
         """Traces that match a filter, newest first. A page may be short and have a next one."""
         page = traces.find_traces(
             experiment_ids=body.experiment_ids,
-            filter=body.filter or "",
+            filter=body.both,
             order_by=body.order_by,
             max_results=body.max_results,
             page_token=body.page_token,
@@ -222,7 +226,7 @@ def _analytics_routes(routes: APIRouter, analytics: Analytics) -> None:
         """Sessions of the traces that match, latest activity first."""
         page = analytics.find_sessions(
             experiment_ids=body.experiment_ids,
-            filter=body.filter or "",
+            filter=body.both,
             max_results=body.max_results,
             page_token=body.page_token,
         )
@@ -244,8 +248,8 @@ def _analytics_routes(routes: APIRouter, analytics: Analytics) -> None:
                 metric=body.metric,
                 aggregations=tuple(body.aggregations),
                 dimensions=tuple(body.dimensions),
-                experiment_ids=None if body.experiment_ids is None else tuple(body.experiment_ids),
-                filter=body.filter or "",
+                experiment_ids=body.experiments,
+                filter=body.both,
                 bucket_seconds=body.bucket_seconds,
                 by_month=body.by_month,
                 start_time_ms=body.start_time_ms,

@@ -4,12 +4,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from tracelake.model.filters.parse import with_short
+
 
 class Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
+Milliseconds = Annotated[int, Field(ge=0, lt=9 * 10**12)]
+"""Since 1970."""
 
 
 class NewExperiment(Request):
@@ -132,11 +136,28 @@ class TraceShape(BaseModel):
     assessments: list[AssessmentShape]
 
 
-class TraceSearch(Request):
+class Filtered(Request):
+    """What is asked of the traces for which all of this holds."""
+
+    q: Text | None = None
+    """A filter in the short form, as people type it: `failed user:yara* cost:>0.02`."""
     filter: str | None = None
+    """One in the grammar of MLflow."""
+    experiment_ids: list[str] | None = None
+
+    @property
+    def both(self) -> str:
+        """Both filters as one. Raises InvalidFilter for `q`."""
+        return with_short(self.filter, self.q)
+
+    @property
+    def experiments(self) -> tuple[str, ...] | None:
+        return None if self.experiment_ids is None else tuple(self.experiment_ids)
+
+
+class TraceSearch(Filtered):
     max_results: int = 100
     page_token: str | None = None
-    experiment_ids: list[str] | None = None
     order_by: list[str] = []
 
 
@@ -145,14 +166,12 @@ class TraceList(BaseModel):
     next_page_token: str | None
 
 
-class TraceDeletionShape(Request):
-    """Either `trace_ids`, or any of `experiment_ids`, `filter` and `older_than_ms`, all of which
-    must then hold."""
+class TraceDeletionShape(Filtered):
+    """Either `trace_ids`, or any of `experiment_ids`, `filter`, `q` and `older_than_ms`, all of
+    which must then hold."""
 
     trace_ids: Annotated[list[str], Field(max_length=100_000)] | None = None
-    experiment_ids: list[str] | None = None
-    filter: str | None = None
-    older_than_ms: Annotated[int, Field(ge=0, lt=9 * 10**12)] | None = None
+    older_than_ms: Milliseconds | None = None
     """Milliseconds since 1970: traces whose request began then or before."""
     max_traces: Annotated[int, Field(ge=1)] | None = None
     """The oldest so many."""
@@ -247,11 +266,9 @@ class Tag(Request):
     value: str
 
 
-class SessionSearch(Request):
-    filter: str | None = None
+class SessionSearch(Filtered):
     max_results: int = 100
     page_token: str | None = None
-    experiment_ids: list[str] | None = None
 
 
 class SessionShape(BaseModel):
@@ -273,16 +290,14 @@ class SessionList(BaseModel):
     next_page_token: str | None
 
 
-class MetricSearch(Request):
+class MetricSearch(Filtered):
     metric: str
     aggregations: list[str]
     dimensions: list[str] = []
-    experiment_ids: list[str] | None = None
-    filter: str | None = None
     bucket_seconds: Annotated[int, Field(ge=1, le=10**8)] | None = None
     by_month: bool = False
-    start_time_ms: Annotated[int, Field(ge=0, lt=9 * 10**12)] | None = None
-    end_time_ms: Annotated[int, Field(ge=0, lt=9 * 10**12)] | None = None
+    start_time_ms: Milliseconds | None = None
+    end_time_ms: Milliseconds | None = None
 
 
 class DataPoint(BaseModel):

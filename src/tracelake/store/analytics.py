@@ -8,7 +8,14 @@ from sqlalchemy import Connection, and_, case, func, or_, select
 from tracelake.model.entities import Cost, TokenUsage
 from tracelake.model.filters.parse import parse_filter
 from tracelake.model.ids import parse_experiment_ids
-from tracelake.store.api import MetricPoint, MetricQuery, SessionPage, SessionSummary
+from tracelake.store.api import (
+    GroupPage,
+    GroupQuery,
+    MetricPoint,
+    MetricQuery,
+    SessionPage,
+    SessionSummary,
+)
 from tracelake.store.compile import Compiler
 from tracelake.store.database import Database
 from tracelake.store.finder import in_experiments
@@ -16,6 +23,7 @@ from tracelake.store.index.cache import ColumnCache
 from tracelake.store.index.view import IndexView
 from tracelake.store.matching import Matching
 from tracelake.store.metrics.compute import MetricRun
+from tracelake.store.metrics.groups import group_page, metric_queries
 from tracelake.store.metrics.spec import spec_of
 from tracelake.store.pages import decode_token, encode_token, search_scope
 from tracelake.store.reader import MAX_RESULTS, check_page_size
@@ -74,14 +82,24 @@ class SqlAnalytics:
             return SessionPage([_session(connection, row) for row in page], token)
 
     def query_metric(self, query: MetricQuery) -> list[MetricPoint]:
-        spec = spec_of(query)
-        tree = parse_filter(query.filter)
+        return self._points([query])[0]
+
+    def find_groups(self, query: GroupQuery) -> GroupPage:
+        return group_page(query, self._points(metric_queries(query)))
+
+    def _points(self, queries: Sequence[MetricQuery]) -> list[list[MetricPoint]]:
+        """The points of queries with the same filter, as of one moment."""
+        specs = [spec_of(query) for query in queries]
+        tree = parse_filter(queries[0].filter)
         compiled = self._compiler.compile(tree)
-        numbers = parse_experiment_ids(query.experiment_ids)
+        numbers = parse_experiment_ids(queries[0].experiment_ids)
         with self._database.read() as connection:
             view = IndexView(connection, self._cache)
             matching = Matching(connection, view, tree, compiled, numbers)
-            return MetricRun(matching, spec).points(query)
+            return [
+                MetricRun(matching, spec).points(query)
+                for query, spec in zip(queries, specs, strict=True)
+            ]
 
     def _matching(
         self,

@@ -308,6 +308,43 @@ class MetricPoint:
     values: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One number of every group."""
+
+    metric: str
+    aggregation: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupQuery:
+    """Groups of the traces that match, each with some measures, the largest first."""
+
+    measures: tuple[Measure, ...]
+    """The groups are ordered by the first."""
+    dimensions: tuple[str, ...]
+    experiment_ids: tuple[str, ...] | None = None
+    filter: str = ""
+    start_time_ms: int | None = None
+    end_time_ms: int | None = None
+    max_groups: int = 100
+    smallest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    dimensions: dict[str, str | None]
+    values: list[float | None]
+    """In the order of the measures; None where there is nothing to measure."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPage:
+    groups: list[Group]
+    group_count: int
+    """Of all groups, told or not."""
+
+
 class Analytics(Protocol):
     def find_sessions(
         self,
@@ -326,6 +363,10 @@ class Analytics(Protocol):
         Costs are sums of doubles in no fixed order; all else is exact. Percentiles interpolate
         linearly. Raises InvalidInput naming the valid words.
         """
+        ...
+
+    def find_groups(self, query: GroupQuery) -> GroupPage:
+        """Several metrics of the same groups, as of one moment. Raises as `query_metric`."""
         ...
 
 

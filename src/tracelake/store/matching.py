@@ -3,7 +3,7 @@ knows, from the tables the rest."""
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -23,20 +23,25 @@ from tracelake.store.schema import traces
 _BATCH: Final = 2000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Matching:
-    """One filter, within a read transaction of the caller."""
+    """One filter, within a read transaction of the caller, looked at once for all that is asked."""
 
     connection: Connection
     view: IndexView
     tree: Node
     compiled: Compiled
     experiments: Sequence[int] | None
+    _chosen: list[tuple[Segment, Mask]] | None = field(default=None, init=False)
 
     def by_segment(self) -> Iterator[tuple[Segment, Mask]]:
         """Each segment of the index with its documents that match."""
-        for segment, bounds in matches_by_segment(self.view, self.tree, self.experiments):
-            yield segment, bounds.surely | self._checked(segment, bounds.maybe & ~bounds.surely)
+        if self._chosen is None:
+            self._chosen = [
+                (segment, bounds.surely | self._checked(segment, bounds.maybe & ~bounds.surely))
+                for segment, bounds in matches_by_segment(self.view, self.tree, self.experiments)
+            ]
+        return iter(self._chosen)
 
     def beyond_index(self) -> Iterator[Sequence[AnyRow]]:
         """The rows of the traces that match and that the index does not know yet, in batches."""

@@ -4,6 +4,7 @@ filter  := or
 or      := and ("OR" and)*
 and     := not ("AND" not)*
 not     := "NOT" not | "(" or ")" | clause
+         | "search" "(" string ")"                     what short.py reads
 clause  := identifier operator value | identifier "IS" ["NOT"] "NULL"
          | identifier ["NOT"] "IN" "(" string ("," string)* ")"
 """
@@ -26,7 +27,19 @@ from tracelake.model.filters.fields import (
 )
 from tracelake.model.filters.links import with_links
 from tracelake.model.filters.patterns import regular
-from tracelake.model.filters.tree import EVERYTHING, And, Clause, Entity, Node, Not, OnSpan, Op, Or
+from tracelake.model.filters.short import parse_short, read_short
+from tracelake.model.filters.tree import (
+    EVERYTHING,
+    And,
+    Clause,
+    Entity,
+    Node,
+    Not,
+    OnSpan,
+    Op,
+    Or,
+    clauses_of,
+)
 
 _MAX_CHARS: Final = 20_000
 _MAX_DEPTH: Final = 20
@@ -58,6 +71,9 @@ class _Token:
     def is_word(self, word: str) -> bool:
         return self.kind == "word" and self.text.upper() == word
 
+    def is_punct(self, mark: str) -> bool:
+        return self.kind == "punct" and self.text == mark
+
 
 def parse_filter(text: str | None) -> Node:
     """The tree of a filter; `EVERYTHING` for an empty one. Raises InvalidFilter."""
@@ -72,6 +88,15 @@ def parse_filter(text: str | None) -> Node:
 def quoted(value: str) -> str:
     """A text as a value of a filter."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def with_short(filter: str | None, q: str | None) -> str:
+    """One filter of both forms, which holds where both do. Raises InvalidFilter for `q`."""
+    if not q or not q.strip():
+        return filter or ""
+    parse_short(q)  # here, so that an error points into it
+    search = f"search({quoted(q)})"
+    return f"({filter}) AND {search}" if filter and filter.strip() else search
 
 
 def parse_conjunction(text: str | None, vocabulary: Vocabulary) -> list[Clause]:
@@ -171,13 +196,24 @@ class _Parser:
             node = self.alternatives(depth + 1)
             self._require_punct(")")
             return node
+        if self._peek().is_word("SEARCH") and self._peek(1).is_punct("("):
+            return self._search()
         return self._clause()
+
+    def _search(self) -> Node:
+        self._at += 2
+        token = self._next()
+        try:
+            node = read_short(_quoted(token))
+        except InvalidFilter as error:
+            raise InvalidFilter(error.reason, token.column + error.column) from error
+        self._require_punct(")")
+        self._count(token.column, sum(1 for _ in clauses_of(node)))
+        return node
 
     def _clause(self) -> Clause:
         column = self._peek().column
-        self._clauses += 1
-        if self._clauses > _MAX_CLAUSES:
-            raise InvalidFilter(f"more than {_MAX_CLAUSES} comparisons", column)
+        self._count(column, 1)
         entity, key = self.identifier()
         kind = self._vocabulary.kind_of(entity, key)
         op_token = self._peek()
@@ -193,6 +229,11 @@ class _Parser:
         if op in (Op.IN, Op.NOT_IN):
             return Clause(entity, key, op, self._string_list(entity, kind), column)
         return Clause(entity, key, op, self._value(entity, kind, op), column)
+
+    def _count(self, column: int, more: int) -> None:
+        self._clauses += more
+        if self._clauses > _MAX_CLAUSES:
+            raise InvalidFilter(f"more than {_MAX_CLAUSES} comparisons", column)
 
     def _identifier(self) -> list[Part]:
         token = self._next()
@@ -272,8 +313,9 @@ class _Parser:
                 self._require_punct(")")
                 return tuple(values)
 
-    def _peek(self) -> _Token:
-        return self._tokens[self._at] if self._at < len(self._tokens) else self._end
+    def _peek(self, ahead: int = 0) -> _Token:
+        at = self._at + ahead
+        return self._tokens[at] if at < len(self._tokens) else self._end
 
     def _next(self) -> _Token:
         token = self._peek()
@@ -287,8 +329,7 @@ class _Parser:
         return False
 
     def _take_punct(self, mark: str) -> bool:
-        token = self._peek()
-        if token.kind == "punct" and token.text == mark:
+        if self._peek().is_punct(mark):
             self._at += 1
             return True
         return False

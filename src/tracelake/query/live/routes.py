@@ -9,6 +9,7 @@ from starlette.responses import StreamingResponse
 
 from tracelake.model import wire
 from tracelake.model.errors import InvalidInput, NotFound
+from tracelake.model.filters.parse import with_short
 from tracelake.model.ids import format_trace_id, parse_experiment_ids, parse_trace_id
 from tracelake.model.permissions import Permission, requires
 from tracelake.query.live.subscription import Interest, Subscription
@@ -40,13 +41,16 @@ def router(live: Live, tail: LiveTail) -> APIRouter:
     @requires(Permission.READ_TRACES)
     async def stream_traces(
         filter: str = "",
+        q: str = "",
         experiment_id: Annotated[list[str] | None, Query()] = None,
         after_id: AfterId = None,
         last_event_id: LastEventId = None,
     ) -> StreamingResponse:
         """New and changed traces that match, as events; at most four a second."""
         numbers = parse_experiment_ids(experiment_id)
-        interest = Interest(filter, None if numbers is None else tuple(map(str, numbers)))
+        interest = Interest(
+            with_short(filter, q), None if numbers is None else tuple(map(str, numbers))
+        )
         after_seq = _seq(last_event_id or after_id)
         subscription = await tail.subscribe(interest, after_seq)
         return _answer(_trace_events(tail, subscription, after_seq))

@@ -82,7 +82,7 @@ class MetricRun:
             yield group(frames.of(rows), self._spec)
 
     def _told(self, query: MetricQuery, groups: Groups) -> list[MetricPoint]:
-        scale = 1e-6 if self._spec.metric.column == "duration_ns" else 1.0
+        scale = 1e-6 if self._spec.metric.column in ("duration_ns", "start_ns") else 1.0
         columns: dict[str, Any] = {
             "COUNT": groups.count,
             "SUM": groups.total * scale,

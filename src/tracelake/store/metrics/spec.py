@@ -33,6 +33,8 @@ class Metric:
     only_errors: bool = False
     distinct: str | None = None
     """A dimension whose values are counted, each once a group."""
+    only_ends: bool = False
+    """Moments: the first and the last of a group are told, a sum of them says nothing."""
 
 
 METRICS: Final = {
@@ -41,6 +43,7 @@ METRICS: Final = {
     "error_rate": Metric(View.TRACES, "is_error"),
     "session_count": Metric(View.TRACES, distinct="session"),
     "user_count": Metric(View.TRACES, distinct="user"),
+    "request_time": Metric(View.TRACES, "start_ns", only_ends=True),
     "latency": Metric(View.TRACES, "duration_ns"),
     "latency_ms": Metric(View.TRACES, "duration_ms"),
     "input_tokens": Metric(View.TRACES, "input_tokens"),
@@ -123,6 +126,8 @@ def spec_of(query: MetricQuery) -> Spec:
     percents = tuple((n, _percent(n)) for n in query.aggregations if n not in _SIMPLE)
     if metric.column is None and set(query.aggregations) != {"COUNT"}:
         raise InvalidInput(f"{query.metric} has only the aggregation COUNT")
+    if metric.only_ends and not set(query.aggregations) <= {"MIN", "MAX"}:
+        raise InvalidInput(f"{query.metric} has only the aggregations MIN and MAX")
     if len(query.dimensions) > _MOST_DIMENSIONS:
         raise InvalidInput(f"dimensions: at most {_MOST_DIMENSIONS}")
     for name in query.dimensions:

@@ -42,6 +42,7 @@ _ASSESSMENT: Final[dict[str, Callable[[AnyRow], str | None]]] = {
     "assessment_kind": lambda row: row.kind,
 }
 _NUMBERS: Final[dict[str, Callable[[AnyRow], float | None]]] = {
+    "start_ns": lambda row: row.start_ns,
     "input_tokens": lambda row: row.input_tokens,
     "output_tokens": lambda row: row.output_tokens,
     "tokens": lambda row: row.total_tokens,

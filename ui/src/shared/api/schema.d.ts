@@ -154,6 +154,26 @@ export interface paths {
         patch: operations["update_experiment_api_v1_experiments__experiment_id__patch"];
         trace?: never;
     };
+    "/api/v1/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Fields
+         * @description The fields of a filter in the short form, in the order in which to suggest them.
+         */
+        get: operations["list_fields_api_v1_fields_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/lake": {
         parameters: {
             query?: never;
@@ -293,6 +313,26 @@ export interface paths {
          *     there are: `tags`, `metadata`, `feedback`, `expectation`.
          */
         post: operations["find_facets_api_v1_traces_facets_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find Groups
+         * @description Groups of the traces that match, the one with most of the first measure first.
+         */
+        post: operations["find_groups_api_v1_traces_groups_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -693,6 +733,8 @@ export interface components {
             experiment_ids?: string[] | null;
             /** Filter */
             filter?: string | null;
+            /** Q */
+            q?: string | null;
             /** Start Time Ms */
             start_time_ms?: number | null;
         };
@@ -807,6 +849,8 @@ export interface components {
              * @default
              */
             prefix?: string;
+            /** Q */
+            q?: string | null;
             /** Start Time Ms */
             start_time_ms?: number | null;
         };
@@ -836,6 +880,67 @@ export interface components {
             /** Stack Trace */
             stack_trace?: string | null;
         };
+        /** FieldList */
+        FieldList: {
+            /** Of Spans */
+            of_spans: components["schemas"]["FieldShape"][];
+            /** Of Traces */
+            of_traces: components["schemas"]["FieldShape"][];
+        };
+        /** FieldShape */
+        FieldShape: {
+            /** Facet */
+            facet: string | null;
+            /** Meaning */
+            meaning: string;
+            /** Name */
+            name: string;
+            /** Reads */
+            reads: string;
+        };
+        /** GroupList */
+        GroupList: {
+            /** Group Count */
+            group_count: number;
+            /** Groups */
+            groups: components["schemas"]["GroupShape"][];
+        };
+        /** GroupSearch */
+        GroupSearch: {
+            /** Dimensions */
+            dimensions: string[];
+            /** End Time Ms */
+            end_time_ms?: number | null;
+            /** Experiment Ids */
+            experiment_ids?: string[] | null;
+            /** Filter */
+            filter?: string | null;
+            /**
+             * Max Groups
+             * @default 100
+             */
+            max_groups?: number;
+            /** Measures */
+            measures: components["schemas"]["MeasureShape"][];
+            /** Q */
+            q?: string | null;
+            /**
+             * Smallest First
+             * @default false
+             */
+            smallest_first?: boolean;
+            /** Start Time Ms */
+            start_time_ms?: number | null;
+        };
+        /** GroupShape */
+        GroupShape: {
+            /** Dimensions */
+            dimensions: {
+                [key: string]: string | null;
+            };
+            /** Values */
+            values: (number | null)[];
+        };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
@@ -859,6 +964,13 @@ export interface components {
         Logs: {
             /** Logs */
             logs: string;
+        };
+        /** MeasureShape */
+        MeasureShape: {
+            /** Aggregation */
+            aggregation: string;
+            /** Metric */
+            metric: string;
         };
         /** MetricSearch */
         MetricSearch: {
@@ -884,6 +996,8 @@ export interface components {
             filter?: string | null;
             /** Metric */
             metric: string;
+            /** Q */
+            q?: string | null;
             /** Start Time Ms */
             start_time_ms?: number | null;
         };
@@ -979,6 +1093,8 @@ export interface components {
             max_results?: number;
             /** Page Token */
             page_token?: string | null;
+            /** Q */
+            q?: string | null;
         };
         /** SessionShape */
         SessionShape: {
@@ -1170,8 +1286,8 @@ export interface components {
         };
         /**
          * TraceDeletionShape
-         * @description Either `trace_ids`, or any of `experiment_ids`, `filter` and `older_than_ms`, all of which
-         *     must then hold.
+         * @description Either `trace_ids`, or any of `experiment_ids`, `filter`, `q` and `older_than_ms`, all of
+         *     which must then hold.
          */
         TraceDeletionShape: {
             /** Experiment Ids */
@@ -1182,6 +1298,8 @@ export interface components {
             max_traces?: number | null;
             /** Older Than Ms */
             older_than_ms?: number | null;
+            /** Q */
+            q?: string | null;
             /** Trace Ids */
             trace_ids?: string[] | null;
         };
@@ -1210,6 +1328,8 @@ export interface components {
             order_by?: string[];
             /** Page Token */
             page_token?: string | null;
+            /** Q */
+            q?: string | null;
         };
         /** TraceShape */
         TraceShape: {
@@ -1651,6 +1771,26 @@ export interface operations {
             };
         };
     };
+    list_fields_api_v1_fields_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FieldList"];
+                };
+            };
+        };
+    };
     get_lake_api_v1_lake_get: {
         parameters: {
             query?: never;
@@ -1856,6 +1996,39 @@ export interface operations {
             };
         };
     };
+    find_groups_api_v1_traces_groups_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupSearch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     search_traces_api_v1_traces_search_post: {
         parameters: {
             query?: never;
@@ -1893,6 +2066,7 @@ export interface operations {
         parameters: {
             query?: {
                 filter?: string;
+                q?: string;
                 experiment_id?: string[] | null;
                 /** @description As the header Last-Event-ID, where none can be set. */
                 after_id?: string | null;
