@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { absorbHead, tracesQuery } from "@/features/traces/use-traces";
+import { absorb, tracesQuery } from "@/features/traces/use-traces";
 import { mergeHead, prepend } from "@/features/traces/live-merge";
 import { createQueryClient } from "@/shared/api/query-client";
 import { makeTrace } from "./traces";
@@ -8,30 +8,38 @@ const old = makeTrace("old", { request_time: "2026-11-24T07:00:00Z" });
 const running = makeTrace("running", { state: "IN_PROGRESS", request_time: "2026-11-24T07:01:00Z" });
 const fresh = makeTrace("fresh", { request_time: "2026-11-24T07:02:00Z" });
 
+const pageOf = (...traces: ReturnType<typeof makeTrace>[]) => ({ traces, next_page_token: null as string | null });
+
 describe("mergeHead", () => {
   it("keeps identity when nothing changed", () => {
-    const pages = [{ traces: [running, old] }];
+    const pages = [pageOf(running, old)];
     expect(mergeHead(pages, [{ ...running }, { ...old }])).toEqual({ pages, fresh: [] });
     expect(mergeHead(pages, [{ ...running }]).pages).toBe(pages);
   });
 
   it("replaces changed rows in place and gives back new ones", () => {
     const done = { ...running, state: "OK" as const };
-    const { pages, fresh: added } = mergeHead([{ traces: [running] }, { traces: [old] }], [fresh, done]);
+    const { pages, fresh: added } = mergeHead([pageOf(running), pageOf(old)], [fresh, done]);
     expect(pages.map((page) => page.traces)).toEqual([[done], [old]]);
     expect(added).toEqual([fresh]);
+  });
+
+  it("leaves what belongs to a page that is not loaded", () => {
+    const first = { ...pageOf(fresh, running), next_page_token: "more" };
+    expect(mergeHead([first], [old]).fresh).toEqual([]);
+    expect(mergeHead([pageOf(fresh, running)], [old]).fresh).toEqual([old]);
   });
 });
 
 describe("prepend", () => {
   it("puts each trace once, newest first", () => {
-    const [page] = prepend([{ traces: [running, old] }], [old, fresh]);
-    expect(page?.traces.map((trace) => trace.trace_id)).toEqual(["fresh", "running", "old"]);
+    const [first] = prepend([pageOf(running, old)], [old, fresh]);
+    expect(first?.traces.map((trace) => trace.trace_id)).toEqual(["fresh", "running", "old"]);
   });
 });
 
-describe("absorbHead", () => {
-  const key = { experimentId: "1", q: undefined, range: undefined, status: undefined };
+describe("absorb", () => {
+  const key = { experimentId: "1", q: undefined, range: undefined };
   const start = () => {
     const cache = createQueryClient();
     const page = { traces: [old], next_page_token: null, filter: null };
@@ -43,22 +51,22 @@ describe("absorbHead", () => {
 
   it("shows new traces at once when the reader is at the top", () => {
     const { cache, shown } = start();
-    absorbHead(cache, key, [fresh, old], true);
+    absorb(cache, key, [fresh, old], true);
     expect(shown()).toEqual(["fresh", "old"]);
   });
 
   it("holds them while the reader is elsewhere, and brings them all later", () => {
     const { cache, shown } = start();
-    absorbHead(cache, key, [running, old], false);
+    absorb(cache, key, [running, old], false);
     expect(shown()).toEqual(["old"]);
-    absorbHead(cache, key, [fresh], true);
+    absorb(cache, key, [fresh], true);
     expect(shown()).toEqual(["fresh", "running", "old"]);
   });
 
   it("says that there is a gap after a burst", () => {
     const { cache, shown } = start();
     const burst = Array.from({ length: 50 }, (_, index) => makeTrace(`burst-${index}`));
-    absorbHead(cache, key, burst, true);
+    absorb(cache, key, burst, true, true);
     expect(shown()).toEqual(["old"]);
     expect(cache.getQueryData(["traces-waiting", key])).toMatchObject({ gap: true });
   });

@@ -7,6 +7,7 @@ import { createQueryClient } from "@/shared/api/query-client";
 import "@/shared/styles/tokens.css";
 import "@/shared/styles/base.css";
 import "@/shared/styles/controls.css";
+import "@/shared/styles/table.css";
 import { fromMlflowLink } from "./mlflow-links";
 import { createAppRouter } from "./router";
 

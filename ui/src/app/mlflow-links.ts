@@ -15,5 +15,5 @@ export function fromMlflowLink(pathname: string, search: string, hash: string): 
   const traceId = TRACE_KEYS.map((key) => asked.get(key)).find((value) => value?.startsWith("tr-"));
   if (traceId) return `/p/${experimentId}/t/${traceId}`;
   const traces = `/p/${experimentId}/traces`;
-  return runId ? `${traces}?${new URLSearchParams({ q: `run_id = '${runId}'` })}` : traces;
+  return runId ? `${traces}?${new URLSearchParams({ q: `run:${runId}` })}` : traces;
 }

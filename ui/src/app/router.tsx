@@ -8,10 +8,11 @@ import {
   type RouterHistory,
 } from "@tanstack/react-router";
 import type { ReactNode } from "react";
-import { parseSessionsSearch } from "@/features/sessions/sessions-search";
 import { parseTraceSearch } from "@/features/trace/trace-search";
 import { parseTracesSearch } from "@/features/traces/traces-search";
+import { parseUsersSearch } from "@/features/users/users-search";
 import { ErrorState } from "@/shared/components/states";
+import { parseScopeSearch } from "@/shared/query/scope-search";
 import { NotFound } from "./not-found";
 import { Shell } from "./shell";
 
@@ -40,7 +41,7 @@ const trace = createRoute({
 const sessions = createRoute({
   getParentRoute: () => root,
   path: "/p/$experimentId/sessions",
-  validateSearch: parseSessionsSearch,
+  validateSearch: parseScopeSearch,
   component: lazyRouteComponent(() => import("@/features/sessions/sessions-page")),
 });
 
@@ -50,7 +51,21 @@ const session = createRoute({
   component: lazyRouteComponent(() => import("@/features/sessions/session-page")),
 });
 
-const routeTree = root.addChildren([experiments, traces, trace, sessions, session]);
+const users = createRoute({
+  getParentRoute: () => root,
+  path: "/p/$experimentId/users",
+  validateSearch: parseUsersSearch,
+  component: lazyRouteComponent(() => import("@/features/users/users-page")),
+});
+
+const dashboard = createRoute({
+  getParentRoute: () => root,
+  path: "/p/$experimentId/dashboard",
+  validateSearch: parseScopeSearch,
+  component: lazyRouteComponent(() => import("@/features/dashboard/dashboard-page")),
+});
+
+const routeTree = root.addChildren([experiments, traces, trace, sessions, session, users, dashboard]);
 
 function PageFailed({ error, reset }: ErrorComponentProps): ReactNode {
   return <ErrorState error={error instanceof Error ? error : new Error(String(error))} onRetry={reset} />;

@@ -1,6 +1,6 @@
 // The frame round every page: the rail, the keys that work everywhere, the help.
 import { Link, Outlet, useNavigate, useParams } from "@tanstack/react-router";
-import { CircleHelp, FlaskConical, ListTree, MessagesSquare, Monitor, Moon, Sun } from "lucide-react";
+import { ChartColumn, CircleHelp, FlaskConical, ListTree, MessagesSquare, Monitor, Moon, Sun, Users } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { useHotkeys } from "@/shared/hotkeys";
 import { type Theme, useTheme } from "@/shared/theme";
@@ -36,6 +36,14 @@ export function Shell(): ReactNode {
             <Link to="/p/$experimentId/sessions" params={{ experimentId }} className="rail-link">
               <MessagesSquare size={18} aria-hidden />
               <span>Sessions</span>
+            </Link>
+            <Link to="/p/$experimentId/users" params={{ experimentId }} className="rail-link">
+              <Users size={18} aria-hidden />
+              <span>Users</span>
+            </Link>
+            <Link to="/p/$experimentId/dashboard" params={{ experimentId }} className="rail-link">
+              <ChartColumn size={18} aria-hidden />
+              <span>Dashboard</span>
             </Link>
           </>
         )}

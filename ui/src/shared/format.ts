@@ -30,6 +30,18 @@ export function formatCount(count: number | null | undefined): string {
   return String(count);
 }
 
+/** `4 %`, `0.3 %`, `<0.1 %`. */
+export function formatShare(part: number, whole: number): string {
+  return whole === 0 ? NONE : formatPercent(part / whole);
+}
+
+/** Of 1. */
+export function formatPercent(share: number): string {
+  const percent = share * 100;
+  if (percent > 0 && percent < 0.1) return "<0.1 %";
+  return `${Number(percent.toFixed(percent < 9.95 ? 1 : 0))} %`;
+}
+
 /** `512 B`, `64 KB`, `20 MB`. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;

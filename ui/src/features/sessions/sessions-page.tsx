@@ -2,15 +2,21 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { MessagesSquare } from "lucide-react";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useMemo, useRef, useState } from "react";
+import { ApiError } from "@/shared/api/client";
 import { useExperimentName } from "@/shared/api/get-experiment";
 import type { Session } from "@/shared/api/types";
+import { PageHead } from "@/shared/components/page-head";
 import { EmptyState, ErrorState, RowSkeletons } from "@/shared/components/states";
 import { Time } from "@/shared/components/time";
 import { useDocumentTitle } from "@/shared/document-title";
 import { formatCost, formatCount } from "@/shared/format";
 import { useHotkeys } from "@/shared/hotkeys";
 import { previewLine } from "@/shared/preview";
+import { FilterBar, toFilterError } from "@/shared/query/filter-bar";
+import { RangeMenu } from "@/shared/query/range-menu";
+import type { Scope } from "@/shared/query/scope";
+import type { ScopeSearch } from "@/shared/query/scope-search";
 import { sessionsQuery } from "./api/search-sessions";
 import "./sessions.css";
 
@@ -18,39 +24,54 @@ const route = getRouteApi("/p/$experimentId/sessions");
 
 export default function SessionsPage(): ReactNode {
   const { experimentId } = route.useParams();
+  const { q, range } = route.useSearch();
   const navigate = route.useNavigate();
   const name = useExperimentName(experimentId);
-  const list = useInfiniteQuery({ ...sessionsQuery(experimentId), refetchInterval: 5_000 });
+  const scope = useMemo<Scope>(() => ({ experimentId, q, range }), [experimentId, q, range]);
+  const list = useInfiniteQuery({ ...sessionsQuery(scope), refetchInterval: 5_000 });
   const sessions = list.data?.pages.flatMap((page) => page.sessions) ?? [];
   const [active, setActive] = useState(-1);
+  const input = useRef<HTMLInputElement>(null);
   useDocumentTitle(`${name} sessions`);
 
+  const change = (next: ScopeSearch): void => void navigate({ search: (old) => ({ ...old, ...next }) });
   const step = (by: number): void => setActive(Math.min(Math.max(active + by, 0), sessions.length - 1));
   const open = (session: Session | undefined): void => {
     if (!session) return;
     const params = { experimentId, sessionId: session.session_id };
     void navigate({ to: "/p/$experimentId/s/$sessionId", params });
   };
-  useHotkeys({ j: () => step(1), k: () => step(-1), Enter: () => open(sessions[active]) });
+  useHotkeys({
+    "/": () => input.current?.select(),
+    j: () => step(1),
+    k: () => step(-1),
+    Enter: () => open(sessions[active]),
+  });
+  const refused = list.error instanceof ApiError && list.error.status === 400 ? list.error : null;
 
   return (
     <main>
-      <div className="page-head">
-        <nav className="crumbs" aria-label="Where you are">
-          <Link to="/">Experiments</Link>
-          <span aria-hidden>/</span>
-          <Link to="/p/$experimentId/traces" params={{ experimentId }} className="truncate">
-            {name}
-          </Link>
-          <span aria-hidden>/</span>
-        </nav>
-        <h1>Sessions</h1>
+      <PageHead experimentId={experimentId} experimentName={name} title="Sessions" />
+      <div className="page-tools">
+        <RangeMenu range={range ?? ""} onChange={(text) => change({ range: text || undefined })} />
+        <FilterBar
+          scope={scope}
+          onApply={(text) => change({ q: text || undefined })}
+          busy={list.isFetching && list.isPlaceholderData}
+          error={refused && toFilterError(refused)}
+          inputRef={input}
+        />
       </div>
       <div className="sessions-list">
         {list.isPending && <RowSkeletons rows={10} rowHeightPx={48} />}
-        {list.isError && <ErrorState error={list.error} onRetry={() => void list.refetch()} />}
+        {list.isError && !refused && sessions.length === 0 && (
+          <ErrorState error={list.error} onRetry={() => void list.refetch()} />
+        )}
         {list.isSuccess && sessions.length === 0 && (
-          <EmptyState icon={<MessagesSquare size={28} aria-hidden />} title="No session yet">
+          <EmptyState
+            icon={<MessagesSquare size={28} aria-hidden />}
+            title={q || range ? "No session matches" : "No session yet"}
+          >
             <p>
               Traces that carry the attribute <code>session.id</code> are shown here as conversations.
             </p>

@@ -8,6 +8,7 @@ import { FeedbackChips } from "@/shared/components/feedback-chips";
 import { StatusBadge } from "@/shared/components/status-badge";
 import { Time } from "@/shared/components/time";
 import { formatCost, formatCount, formatDuration } from "@/shared/format";
+import { writeTerm } from "@/shared/query/terms";
 
 type Props = { trace: TraceInfo; experimentName: string; onBack: () => void; feedback: ReactNode };
 
@@ -71,7 +72,7 @@ function Facts({ trace }: { trace: TraceInfo }): ReactNode {
       </Fact>
       {trace.user && (
         <Fact label="User">
-          <Link to="/p/$experimentId/traces" params={params} search={{ q: `user = '${trace.user}'` }}>
+          <Link to="/p/$experimentId/traces" params={params} search={{ q: writeTerm("user", trace.user) }}>
             {trace.user}
           </Link>
         </Fact>
@@ -96,11 +97,18 @@ function Facts({ trace }: { trace: TraceInfo }): ReactNode {
         <Fact label="Tags">
           <span className="trace-tags">
             {tags.slice(0, 6).map(([key, value]) => (
-              <span key={key} className="chip" title={`${key}: ${value}`}>
+              <Link
+                key={key}
+                to="/p/$experimentId/traces"
+                params={params}
+                search={{ q: writeTerm(`tag.${key}`, value) }}
+                className="chip"
+                title={`${key}: ${value}\nTraces with this tag`}
+              >
                 <span>
                   {key}: {value}
                 </span>
-              </span>
+              </Link>
             ))}
           </span>
         </Fact>

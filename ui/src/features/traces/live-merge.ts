@@ -1,7 +1,7 @@
-// Puts the newest page, polled again and again, together with the rows already there.
+// Puts traces that the stream told of together with the rows already there.
 import type { TraceInfo } from "@/shared/api/types";
 
-type Page = { traces: TraceInfo[] };
+type Page = { traces: TraceInfo[]; next_page_token: string | null };
 
 export type Merge<P extends Page> = {
   /** The same pages where nothing changed: identity tells. */
@@ -9,9 +9,10 @@ export type Merge<P extends Page> = {
   fresh: TraceInfo[];
 };
 
-/** Rows that changed are replaced in place; rows never seen come back as `fresh`, newest first. */
-export function mergeHead<P extends Page>(pages: P[], head: readonly TraceInfo[]): Merge<P> {
-  const newest = new Map(head.map((trace) => [trace.trace_id, trace]));
+/** Rows that changed are replaced in place; rows never seen come back as `fresh`. Those older than
+ * the last row belong to a page that is not loaded yet. */
+export function mergeHead<P extends Page>(pages: P[], told: readonly TraceInfo[]): Merge<P> {
+  const newest = new Map(told.map((trace) => [trace.trace_id, trace]));
   let changed = false;
   const merged = pages.map((page) => {
     let pageChanged = false;
@@ -25,7 +26,9 @@ export function mergeHead<P extends Page>(pages: P[], head: readonly TraceInfo[]
     changed ||= pageChanged;
     return pageChanged ? { ...page, traces } : page;
   });
-  return { pages: changed ? merged : pages, fresh: [...newest.values()] };
+  const oldest = pages.at(-1)?.next_page_token ? (pages.at(-1)?.traces.at(-1)?.request_time ?? "") : "";
+  const fresh = [...newest.values()].filter((trace) => trace.request_time >= oldest);
+  return { pages: changed ? merged : pages, fresh };
 }
 
 /** Pages with `fresh` in front, each trace once, newest first within the first page. */

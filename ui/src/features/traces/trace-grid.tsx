@@ -2,16 +2,16 @@
 import { Link } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type MouseEvent, type ReactNode, type RefObject, useEffect } from "react";
-import type { TraceInfo } from "@/shared/api/types";
+import type { TraceInfo, TraceState } from "@/shared/api/types";
 import { FeedbackChips } from "@/shared/components/feedback-chips";
 import { StatusBadge } from "@/shared/components/status-badge";
 import { Time } from "@/shared/components/time";
 import { formatCost, formatCount, formatDuration } from "@/shared/format";
 import { previewLine } from "@/shared/preview";
-import { quote } from "./filter";
+import { writeTerm } from "@/shared/query/terms";
 import "./trace-grid.css";
 
-export const ROW_PX = 38;
+export const ROW_PX = 30;
 const HEAD_PX = 33;
 const COLUMNS = [
   ["time", "Time"],
@@ -26,8 +26,7 @@ const COLUMNS = [
   ["session", "Session"],
   ["feedback", "Feedback"],
 ] as const;
-
-
+const STATE_TERMS: Record<TraceState, string> = { OK: "ok", ERROR: "failed", IN_PROGRESS: "running" };
 
 type Props = {
   rows: readonly TraceInfo[];
@@ -38,7 +37,8 @@ type Props = {
   initialOffsetPx: number;
   onActivate: (index: number) => void;
   onOpen: (trace: TraceInfo) => void;
-  onAddClause: (clause: string) => void;
+  /** A term of a filter, to be held or to be excluded. */
+  onFilter: (term: string, exclude: boolean) => void;
   onNearEnd: () => void;
 };
 
@@ -97,7 +97,7 @@ export function TraceGrid(props: Props): ReactNode {
               active={item.index === active}
               onActivate={props.onActivate}
               onOpen={props.onOpen}
-              onAddClause={props.onAddClause}
+              onFilter={props.onFilter}
             />
           ) : null;
         })}
@@ -106,19 +106,19 @@ export function TraceGrid(props: Props): ReactNode {
   );
 }
 
-type RowProps = Pick<Props, "onActivate" | "onOpen" | "onAddClause"> & {
+type RowProps = Pick<Props, "onActivate" | "onOpen" | "onFilter"> & {
   trace: TraceInfo;
   index: number;
   top: number;
   active: boolean;
 };
 
-function TraceRow({ trace, index, top, active, onActivate, onOpen, onAddClause }: RowProps): ReactNode {
+function TraceRow({ trace, index, top, active, onActivate, onOpen, onFilter }: RowProps): ReactNode {
   const onClick = (event: MouseEvent<HTMLElement>): void => {
-    const cell = (event.target as HTMLElement).closest<HTMLElement>("[data-clause]");
-    if (event.altKey && cell?.dataset["clause"]) {
+    const cell = (event.target as HTMLElement).closest<HTMLElement>("[data-term]");
+    if (event.altKey && cell?.dataset["term"]) {
       event.preventDefault();
-      onAddClause(cell.dataset["clause"]);
+      onFilter(cell.dataset["term"], event.shiftKey);
     } else if (!(event.target as HTMLElement).closest("a") && !getSelection()?.toString()) {
       onActivate(index);
       onOpen(trace);
@@ -143,10 +143,10 @@ function TraceRow({ trace, index, top, active, onActivate, onOpen, onAddClause }
       <div role="gridcell" className="cell time">
         <Time iso={trace.request_time} />
       </div>
-      <div role="gridcell" className="cell status" data-clause={`status = '${trace.state}'`}>
+      <div role="gridcell" className="cell status" data-term={STATE_TERMS[trace.state]}>
         <StatusBadge state={trace.state} errorCount={trace.error_count} />
       </div>
-      <div role="gridcell" className="cell name" data-clause={trace.name ? `name = ${quote(trace.name)}` : ""}>
+      <div role="gridcell" className="cell name" data-term={trace.name ? writeTerm("name", trace.name) : ""}>
         <Link
           to="/p/$experimentId/t/$traceId"
           params={{ experimentId: trace.experiment_id, traceId: trace.trace_id }}
@@ -179,7 +179,7 @@ function TraceRow({ trace, index, top, active, onActivate, onOpen, onAddClause }
         role="gridcell"
         className="cell user"
         title={trace.user ?? undefined}
-        data-clause={trace.user ? `user = ${quote(trace.user)}` : ""}
+        data-term={trace.user ? writeTerm("user", trace.user) : ""}
       >
         {trace.user ?? <Missing />}
       </div>
@@ -187,7 +187,7 @@ function TraceRow({ trace, index, top, active, onActivate, onOpen, onAddClause }
         role="gridcell"
         className="cell session"
         title={trace.session_id ?? undefined}
-        data-clause={trace.session_id ? `session = ${quote(trace.session_id)}` : ""}
+        data-term={trace.session_id ? writeTerm("session", trace.session_id) : ""}
       >
         {trace.session_id ?? <Missing />}
       </div>

@@ -1,22 +1,24 @@
 // The trace list of one experiment. The address says what is shown; this page only reads and changes it.
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { RefreshCw, SearchX } from "lucide-react";
+import { ListFilter, RefreshCw } from "lucide-react";
 import { type ReactNode, useCallback, useMemo, useRef, useState } from "react";
 import { experimentQuery, useExperimentName } from "@/shared/api/get-experiment";
 import type { TraceInfo } from "@/shared/api/types";
-import { EmptyState, ErrorState, RowSkeletons } from "@/shared/components/states";
+import { ErrorState, RowSkeletons } from "@/shared/components/states";
 import { Switch } from "@/shared/components/switch";
 import { useDocumentTitle } from "@/shared/document-title";
 import { plural } from "@/shared/format";
 import { useHotkeys } from "@/shared/hotkeys";
-import { addClause } from "./filter";
-import { FilterBar } from "./filter-bar";
+import { FilterBar } from "@/shared/query/filter-bar";
+import { RangeMenu } from "@/shared/query/range-menu";
+import { addTerm } from "@/shared/query/terms";
+import { FacetRail } from "./facet-rail";
 import { FirstTrace } from "./first-trace";
-import { observeValues } from "./observed-values";
-import { RangeMenu } from "./range-menu";
+import { TraceHistogram } from "./histogram";
+import { NoMatch } from "./no-match";
 import { ROW_PX, TraceGrid } from "./trace-grid";
-import { STATUS_CHOICES, type TracesSearch } from "./traces-search";
+import type { TracesSearch } from "./traces-search";
 import { useApplyFilter } from "./use-apply-filter";
 import { type TracesKey, useTraces } from "./use-traces";
 import "./traces-page.css";
@@ -25,21 +27,20 @@ const route = getRouteApi("/p/$experimentId/traces");
 
 export default function TracesPage(): ReactNode {
   const { experimentId } = route.useParams();
-  const { q, range, status, live } = route.useSearch();
+  const { q, range, live, facets } = route.useSearch();
   const navigate = route.useNavigate();
   const name = useExperimentName(experimentId);
   useDocumentTitle(`${name} traces`);
 
-  const key = useMemo<TracesKey>(() => ({ experimentId, q, range, status }), [experimentId, q, range, status]);
+  const key = useMemo<TracesKey>(() => ({ experimentId, q, range }), [experimentId, q, range]);
   const scroll = useRef<HTMLDivElement>(null);
   const isAtTop = useCallback(() => (scroll.current?.scrollTop ?? 0) < ROW_PX / 2, []);
   const isLive = live !== false;
-  const { list, rows, waiting, showWaiting, liveError } = useTraces(key, isLive, isAtTop);
+  const { list, rows, waiting, showWaiting, isBehind } = useTraces(key, isLive, isAtTop);
   const [position, keepPosition] = usePosition(key);
   const [activeId, setActiveId] = useState<string | null>(position?.activeId ?? null);
   const active = activeId === null ? -1 : rows.findIndex((row) => row.trace_id === activeId);
   const input = useRef<HTMLInputElement>(null);
-  const observed = useMemo(() => observeValues(rows), [rows]);
 
   const change = useCallback(
     (next: TracesSearch) => void navigate({ search: (old) => ({ ...old, ...next }) }),
@@ -71,7 +72,9 @@ export default function TracesPage(): ReactNode {
     if (!isFetchingNextPage) void fetchNextPage();
   }, [fetchNextPage, isFetchingNextPage]);
   const missing = useQuery(experimentQuery(experimentId)).error;
-  const narrowed = Boolean(q ?? range ?? status);
+  const narrowed = Boolean(q ?? range);
+  const railIsOpen = facets !== false;
+  const isFirst = list.isSuccess && rows.length === 0 && !narrowed && !missing;
 
   return (
     <main className="traces">
@@ -82,7 +85,11 @@ export default function TracesPage(): ReactNode {
           <h1 className="truncate">{name}</h1>
         </nav>
         <span className="spacer" />
-        {liveError && <span className="badge warn">Live is behind</span>}
+        {isBehind && (
+          <span className="badge warn" role="status">
+            Live waits for the server
+          </span>
+        )}
         <Switch
           label="Live"
           checked={isLive}
@@ -95,33 +102,31 @@ export default function TracesPage(): ReactNode {
           </button>
         )}
       </div>
-      <div className="traces-tools">
+      <div className="page-tools">
+        {!railIsOpen && (
+          <button
+            type="button"
+            className="button tall icon"
+            aria-label="Show the facets"
+            title="Show the facets"
+            onClick={() => change({ facets: undefined })}
+          >
+            <ListFilter size={15} aria-hidden />
+          </button>
+        )}
         <RangeMenu range={range ?? ""} onChange={(text) => change({ range: text || undefined })} />
-        <FilterBar
-          applied={q ?? ""}
-          onApply={filter.apply}
-          busy={filter.busy}
-          error={filter.error}
-          observed={observed}
-          inputRef={input}
-        />
-        <select
-          className="button tall"
-          aria-label="Status"
-          data-testid="status-select"
-          value={status ?? ""}
-          onChange={(event) =>
-            change({ status: STATUS_CHOICES.find((choice) => choice.value === event.target.value)?.value })
-          }
-        >
-          <option value="">Any status</option>
-          {STATUS_CHOICES.map((choice) => (
-            <option key={choice.value} value={choice.value}>
-              {choice.label}
-            </option>
-          ))}
-        </select>
+        <FilterBar scope={key} onApply={filter.apply} busy={filter.busy} error={filter.error} inputRef={input} />
       </div>
+      {!isFirst && <TraceHistogram scope={key} live={isLive} onRange={(text) => change({ range: text })} />}
+      <div className="traces-body">
+      {railIsOpen && !isFirst && (
+        <FacetRail
+          scope={key}
+          live={isLive}
+          onChange={(text) => change({ q: text || undefined })}
+          onClose={() => change({ facets: false })}
+        />
+      )}
       <div className="traces-list">
         {waiting.traces.length > 0 && (
           <button
@@ -151,47 +156,20 @@ export default function TracesPage(): ReactNode {
             initialOffsetPx={position?.offsetPx ?? 0}
             onActivate={activate}
             onOpen={open}
-            onAddClause={(clause) => filter.apply(addClause(q, clause))}
+            onFilter={(term, exclude) => filter.apply(addTerm(q ?? "", exclude ? `-${term}` : term))}
             onNearEnd={loadMore}
           />
         )}
-        {list.isSuccess && rows.length === 0 && !narrowed && !missing && (
+        {isFirst && (
           <FirstTrace experimentId={experimentId} experimentName={name} live={isLive} />
         )}
-        {list.isSuccess && rows.length === 0 && narrowed && !filter.error && <NoMatch search={{ q, range, status }} onChange={change} />}
+        {list.isSuccess && rows.length === 0 && narrowed && !filter.error && <NoMatch scope={key} onChange={change} />}
+      </div>
       </div>
       <span className="visually-hidden" role="status">
         {list.isSuccess && `${plural(rows.length, "trace")}${list.hasNextPage ? " and more" : ""}`}
       </span>
     </main>
-  );
-}
-
-function NoMatch({ search, onChange }: {
-  search: TracesSearch;
-  onChange: (next: TracesSearch) => void;
-}): ReactNode {
-  return (
-    <EmptyState icon={<SearchX size={28} aria-hidden />} title="No trace matches">
-      <p>Take away one of the conditions:</p>
-      <div className="actions">
-        {search.q && (
-          <button type="button" className="button" onClick={() => onChange({ q: undefined })}>
-            Without the filter
-          </button>
-        )}
-        {search.range && (
-          <button type="button" className="button" onClick={() => onChange({ range: undefined })}>
-            In all time
-          </button>
-        )}
-        {search.status && (
-          <button type="button" className="button" onClick={() => onChange({ status: undefined })}>
-            In any status
-          </button>
-        )}
-      </div>
-    </EmptyState>
   );
 }
 

@@ -2,8 +2,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { ApiError } from "@/shared/api/client";
-import { composeFilter, locateInTyped } from "./filter";
-import type { FilterError } from "./filter-bar";
+import { type FilterError, toFilterError } from "@/shared/query/filter-bar";
 import type { TracesSearch } from "./traces-search";
 import { type TracesKey, tracesQuery } from "./use-traces";
 
@@ -26,23 +25,16 @@ export function useApplyFilter(
       setRefused(null);
       change({ q: next.q });
     } catch (error) {
-      if (isRefusal(error)) setRefused(toFilterError(error, next));
+      if (isRefusal(error)) setRefused(toFilterError(error));
       else change({ q: next.q }); // the list shows what is wrong, and tries again
     } finally {
       setBusy(false);
     }
   };
-  const ownError = listError && isRefusal(listError) && key.q ? toFilterError(listError, key) : null;
+  const ownError = listError && isRefusal(listError) && key.q ? toFilterError(listError) : null;
   return { apply: (typed) => void tryOut(typed), busy, error: refused ?? ownError };
 }
 
 function isRefusal(error: unknown): error is ApiError {
   return error instanceof ApiError && error.status === 400;
-}
-
-function toFilterError(error: ApiError, key: TracesKey): FilterError {
-  const composed = composeFilter(key, Date.now());
-  const column = error.column === undefined ? null : locateInTyped(error.column, composed, key.q ?? "");
-  // The message names the column of the text that was sent, which is longer than what was typed.
-  return { message: error.message.replace(/\s*\(column \d+\)/, ""), column };
 }

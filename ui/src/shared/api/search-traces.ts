@@ -3,6 +3,9 @@ import type { TracePage } from "./types";
 
 export type TraceSearch = {
   experimentId: string;
+  /** As a person types it. */
+  q?: string | undefined;
+  /** In the grammar of MLflow. */
   filter?: string | null;
   pageToken?: string | null;
   maxResults?: number;
@@ -16,6 +19,7 @@ export function searchTraces(search: TraceSearch, signal: AbortSignal): Promise<
         experiment_ids: [search.experimentId],
         order_by: [search.order === "oldest" ? "timestamp ASC" : "timestamp DESC"],
         max_results: search.maxResults ?? 100,
+        ...(search.q ? { q: search.q } : {}),
         ...(search.filter ? { filter: search.filter } : {}),
         ...(search.pageToken ? { page_token: search.pageToken } : {}),
       },

@@ -1,29 +1,37 @@
 // The one line in which a list is asked for. Enter applies; a refused text never clears the list.
 import { CornerDownLeft, LoaderCircle, Search, X } from "lucide-react";
-import { type KeyboardEvent, type ReactNode, type RefObject, useId, useMemo, useState } from "react";
-import { completeFilter, type ObservedValues, type Suggestion } from "./completion";
+import { type KeyboardEvent, type ReactNode, type RefObject, useId, useState } from "react";
+import type { ApiError } from "@/shared/api/client";
+import type { Suggestion } from "./completion";
+import type { Scope } from "./scope";
+import { useCompletion } from "./use-completion";
 import "./filter-bar.css";
 
 export type FilterError = { message: string; column: number | null };
 
+/** What the bar shows of a filter that the server refused. */
+export function toFilterError(error: ApiError): FilterError {
+  return { message: error.message.replace(/\s*\(column \d+\)/, ""), column: error.column ?? null };
+}
+
 type Props = {
-  /** What holds now; the text of the bar starts from it again whenever it changes. */
-  applied: string;
+  /** What is shown now; the text of the bar starts from its filter again whenever it changes. */
+  scope: Scope;
   onApply: (text: string) => void;
   busy: boolean;
   error: FilterError | null;
-  observed: ObservedValues;
   inputRef: RefObject<HTMLInputElement | null>;
 };
 
-export function FilterBar({ applied, onApply, busy, error, observed, inputRef }: Props): ReactNode {
+export function FilterBar({ scope, onApply, busy, error, inputRef }: Props): ReactNode {
   const id = useId();
+  const applied = scope.q ?? "";
   const [draft, setDraft] = useState({ applied, text: applied });
   const text = draft.applied === applied ? draft.text : applied;
   const [caret, setCaret] = useState(0);
   const [open, setOpen] = useState(false);
   const [active, setActive] = useState(-1);
-  const completion = useMemo(() => completeFilter(text, caret, observed), [text, caret, observed]);
+  const completion = useCompletion(scope, text, caret, open);
   const suggestions = open ? completion.suggestions : [];
 
   const edit = (next: string, at: number): void => {
@@ -87,7 +95,7 @@ export function FilterBar({ applied, onApply, busy, error, observed, inputRef }:
           autoComplete="off"
           autoCorrect="off"
           spellCheck={false}
-          placeholder="Words to find, or status = 'ERROR' AND user = 'ana'"
+          placeholder="Words to find, or failed user:ann cost:>0.02"
           value={text}
           onChange={(event) => edit(event.target.value, event.target.selectionStart ?? 0)}
           onSelect={(event) => setCaret(event.currentTarget.selectionStart ?? 0)}

@@ -1,6 +1,7 @@
 import { CalendarClock, Check, ChevronDown } from "lucide-react";
 import { type ReactNode, useRef, useState } from "react";
 import { nameTimeRange, parseTimeRange, TIME_RANGES } from "@/shared/time-range";
+import "./range-menu.css";
 
 const CHOICES = [{ text: "", label: "All time" }, ...TIME_RANGES];
 

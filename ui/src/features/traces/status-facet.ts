@@ -1,0 +1,36 @@
+// Failed, with errors, fine, running: two facets of the server as the four words of a filter.
+import type { Facet } from "@/shared/query/facets";
+import { removeTerm, splitTerms, toggleValue, valuesOf } from "@/shared/query/terms";
+
+export const STATUS_FACETS = ["status", "span.status"] as const;
+
+const WORDS = ["failed", "errors", "ok", "running"] as const;
+export type StatusWord = (typeof WORDS)[number];
+
+const SOURCES: Record<StatusWord, { label: string; facet: string; value: string }> = {
+  failed: { label: "Failed", facet: "status", value: "ERROR" },
+  errors: { label: "Has errors", facet: "span.status", value: "ERROR" },
+  ok: { label: "OK", facet: "status", value: "OK" },
+  running: { label: "Running", facet: "status", value: "IN_PROGRESS" },
+};
+
+export type StatusCount = { word: StatusWord; label: string; count: number };
+
+export function readStatuses(facets: readonly Facet[] | undefined): StatusCount[] {
+  return WORDS.map((word) => {
+    const { label, facet, value } = SOURCES[word];
+    const values = facets?.find(({ field }) => field === facet)?.values ?? [];
+    return { word, label, count: values.find((each) => each.value === value)?.count ?? 0 };
+  });
+}
+
+/** Chosen by a word of their own or as a value of `status`. */
+export function chosenStatuses(q: string): string[] {
+  const alone = new Set(splitTerms(q).map(({ text }) => text.toLowerCase()));
+  return [...valuesOf(q, "status").chosen, ...WORDS.filter((word) => alone.has(word))];
+}
+
+export function toggleStatus(q: string, word: StatusWord): string {
+  const alone = splitTerms(q).find(({ text }) => text.toLowerCase() === word);
+  return alone ? removeTerm(q, alone.text) : toggleValue(q, "status", word);
+}
