@@ -128,3 +128,40 @@ def test_users_are_ranked_and_lead_to_their_traces(filled: RunningServer, page: 
     bo.get_by_role("link").filter(has_text="25 %").click()
     expect(page.get_by_test_id("trace-row")).to_have_count(2)
     assert asked(page) == "user:bo failed"
+
+
+def test_two_releases_are_compared_in_two_clicks(filled: RunningServer, page: Page) -> None:
+    page.goto(f"{filled.url}/p/0/dashboard")
+    page.get_by_role("link", name="Versions").click()
+    expect(page.get_by_test_id("release-row")).to_have_count(2)
+    page.get_by_role("link", name="with 1.5").click()
+    compared = page.get_by_test_id("compare")
+    failed = compared.get_by_role("row").filter(has=page.get_by_role("rowheader", name="Failed"))
+    expect(failed).to_contain_text("50 %")
+    expect(failed).to_contain_text("−50.0 pts")
+    expect(failed).not_to_contain_text("chance")
+    latency = page.get_by_role("rowheader", name="Latency, p50")
+    expect(compared.get_by_role("row").filter(has=latency)).to_contain_text("may be chance")
+    assert (asked(page, "a"), asked(page, "b")) == ("release:1.5", "release:1.4")
+    page.reload()
+    expect(failed).to_contain_text("−50.0 pts")
+    failed.get_by_role("link", name="50 %").click()
+    expect(page.get_by_test_id("trace-row")).to_have_count(6)
+    assert asked(page) == "release:1.5 failed"
+
+
+def test_the_dashboard_counts_to_the_lists(filled: RunningServer, page: Page) -> None:
+    page.goto(f"{filled.url}/p/0/dashboard")
+    for label, count in (("Traces", 24), ("Failed", 6), ("With errors", 12)):
+        tile = page.get_by_test_id(f"tile-{label}")
+        expect(tile.get_by_role("link")).to_have_text(str(count))
+        tile.get_by_role("link").click()
+        expect(page.get_by_test_id("trace-row")).to_have_count(count)
+        page.go_back()
+    chart = page.get_by_test_id("chart-traces")
+    chart.get_by_role("button", name="Table").click()
+    cells = chart.get_by_role("cell").all_text_contents()
+    assert cells == ["6", "18"]
+    tools = page.get_by_test_id("ranking-tool")
+    tools.get_by_role("row").filter(has_text="find_parcel").get_by_role("link").click()
+    expect(page.get_by_test_id("trace-row")).to_have_count(COUNT)

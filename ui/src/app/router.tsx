@@ -11,6 +11,7 @@ import type { ReactNode } from "react";
 import { parseTraceSearch } from "@/features/trace/trace-search";
 import { parseTracesSearch } from "@/features/traces/traces-search";
 import { parseUsersSearch } from "@/features/users/users-search";
+import { parseVersionsSearch } from "@/features/versions/versions-search";
 import { ErrorState } from "@/shared/components/states";
 import { parseScopeSearch } from "@/shared/query/scope-search";
 import { NotFound } from "./not-found";
@@ -65,7 +66,14 @@ const dashboard = createRoute({
   component: lazyRouteComponent(() => import("@/features/dashboard/dashboard-page")),
 });
 
-const routeTree = root.addChildren([experiments, traces, trace, sessions, session, users, dashboard]);
+const versions = createRoute({
+  getParentRoute: () => root,
+  path: "/p/$experimentId/versions",
+  validateSearch: parseVersionsSearch,
+  component: lazyRouteComponent(() => import("@/features/versions/versions-page")),
+});
+
+const routeTree = root.addChildren([experiments, traces, trace, sessions, session, users, dashboard, versions]);
 
 function PageFailed({ error, reset }: ErrorComponentProps): ReactNode {
   return <ErrorState error={error instanceof Error ? error : new Error(String(error))} onRetry={reset} />;

@@ -17,13 +17,14 @@ export function toFilterError(error: ApiError): FilterError {
 type Props = {
   /** What is shown now; the text of the bar starts from its filter again whenever it changes. */
   scope: Scope;
+  label?: string;
   onApply: (text: string) => void;
   busy: boolean;
   error: FilterError | null;
   inputRef: RefObject<HTMLInputElement | null>;
 };
 
-export function FilterBar({ scope, onApply, busy, error, inputRef }: Props): ReactNode {
+export function FilterBar({ scope, label = "Filter traces", onApply, busy, error, inputRef }: Props): ReactNode {
   const id = useId();
   const applied = scope.q ?? "";
   const [draft, setDraft] = useState({ applied, text: applied });
@@ -84,7 +85,7 @@ export function FilterBar({ scope, onApply, busy, error, inputRef }: Props): Rea
           ref={inputRef}
           type="text"
           role="combobox"
-          aria-label="Filter traces"
+          aria-label={label}
           aria-expanded={suggestions.length > 0}
           aria-controls={`${id}-list`}
           aria-autocomplete="list"
