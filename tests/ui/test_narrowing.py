@@ -165,3 +165,26 @@ def test_the_dashboard_counts_to_the_lists(filled: RunningServer, page: Page) ->
     tools = page.get_by_test_id("ranking-tool")
     tools.get_by_role("row").filter(has_text="find_parcel").get_by_role("link").click()
     expect(page.get_by_test_id("trace-row")).to_have_count(COUNT)
+
+
+def test_errors_are_grouped_and_resolved_until_they_come_back(
+    filled: RunningServer, page: Page
+) -> None:
+    for n in (101, 102, 103):
+        send(filled, n, tool_error=True, message=f"no answer in {n} s", user="cleo")
+    page.goto(f"{filled.url}/p/0/errors")
+    row = page.get_by_test_id("error-row").filter(has_text="no answer in # s")
+    expect(row.get_by_role("cell").nth(0)).to_have_text("3")
+    expect(row.get_by_role("cell").nth(1)).to_have_text("1")
+    row.get_by_role("button", name="Resolve").click()
+    expect(row).to_have_count(0)
+    page.get_by_role("button", name="Resolved").click()
+    page.wait_for_url("**show=resolved")
+    expect(row).to_have_count(1)
+    page.reload()
+    row.get_by_role("cell").nth(0).get_by_role("link").click()
+    expect(page.get_by_test_id("trace-row")).to_have_count(3)
+    send(filled, 104, tool_error=True, message="no answer in 9 s", user="bo", late=True)
+    page.goto(f"{filled.url}/p/0/errors")
+    expect(row).to_contain_text("Back")
+    expect(row.get_by_role("cell").nth(0)).to_have_text("4")

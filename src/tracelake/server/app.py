@@ -31,7 +31,7 @@ from tracelake.lake.job import LakeJob
 from tracelake.lake.process import LakePlace
 from tracelake.mlflow_api import router as mlflow
 from tracelake.mlflow_api.trace_files import StoreSpans
-from tracelake.query import deleting
+from tracelake.query import deleting, errors
 from tracelake.query import routes as query
 from tracelake.query.live import routes as live
 from tracelake.query.live.tail import LiveTail
@@ -141,7 +141,6 @@ def create_app(settings: ServerSettings) -> "FrontDoor":
     )
     app.include_router(live.router(store.live, tail))
     app.include_router(_query_router(store, settings))
-    app.include_router(deleting.router(store.deletion))
     app.include_router(agents.router(deployed))
     app.include_router(lake.router(lake_place))
     app.include_router(health.router(registry, store.experiments))
@@ -233,12 +232,21 @@ def _intake(
 
 
 def _query_router(store: Store, settings: ServerSettings) -> APIRouter:
-    return query.router(
-        store.traces,
-        store.experiments,
-        store.editor,
-        store.assessments,
-        store.analytics,
-        store.facets,
-        settings.query_timeout_seconds,
+    timeout_s = settings.query_timeout_seconds
+    routes = APIRouter()
+    routes.include_router(
+        query.router(
+            store.traces,
+            store.experiments,
+            store.editor,
+            store.assessments,
+            store.analytics,
+            store.facets,
+            timeout_s,
+        )
     )
+    routes.include_router(deleting.router(store.deletion))
+    routes.include_router(
+        errors.router(store.facets, store.analytics, store.error_states, timeout_s)
+    )
+    return routes

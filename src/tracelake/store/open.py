@@ -28,6 +28,7 @@ from tracelake.store.compile import Compiler
 from tracelake.store.database import Database
 from tracelake.store.deletion import SqlTraceDeletion
 from tracelake.store.editor import SqlTraceEditor
+from tracelake.store.error_states import ErrorStates, SqlErrorStates
 from tracelake.store.evaluation_datasets import EvaluationDatasets, SqlEvaluationDatasets
 from tracelake.store.experiments import SqlExperiments
 from tracelake.store.facets import SqlFacets
@@ -87,6 +88,7 @@ class Store:
     assessments: Assessments
     analytics: Analytics
     facets: Facets
+    error_states: ErrorStates
     changes: Changes
     live: Live
     leases: Leases
@@ -132,6 +134,7 @@ def open_store(url: str) -> Store:
         experiments=SqlExperiments(database),
         runs=SqlRuns(database),
         issues=SqlIssues(database),
+        error_states=SqlErrorStates(database),
         label_schemas=SqlLabelSchemas(database),
         reviews=SqlReviews(database),
         logged_models=SqlLoggedModels(database),

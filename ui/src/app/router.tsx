@@ -8,6 +8,7 @@ import {
   type RouterHistory,
 } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { parseErrorsSearch } from "@/features/errors/errors-search";
 import { parseTraceSearch } from "@/features/trace/trace-search";
 import { parseTracesSearch } from "@/features/traces/traces-search";
 import { parseUsersSearch } from "@/features/users/users-search";
@@ -73,7 +74,14 @@ const versions = createRoute({
   component: lazyRouteComponent(() => import("@/features/versions/versions-page")),
 });
 
-const routeTree = root.addChildren([experiments, traces, trace, sessions, session, users, dashboard, versions]);
+const errors = createRoute({
+  getParentRoute: () => root,
+  path: "/p/$experimentId/errors",
+  validateSearch: parseErrorsSearch,
+  component: lazyRouteComponent(() => import("@/features/errors/errors-page")),
+});
+
+const routeTree = root.addChildren([experiments, traces, trace, sessions, session, users, dashboard, errors, versions]);
 
 function PageFailed({ error, reset }: ErrorComponentProps): ReactNode {
   return <ErrorState error={error instanceof Error ? error : new Error(String(error))} onRetry={reset} />;

@@ -1,6 +1,6 @@
 // The frame round every page: the rail, the keys that work everywhere, the help.
 import { Link, Outlet, useNavigate, useParams } from "@tanstack/react-router";
-import { ChartColumn, CircleHelp, FlaskConical, GitCompareArrows, ListTree, MessagesSquare, Monitor, Moon, Sun, Users } from "lucide-react";
+import { ChartColumn, CircleAlert, CircleHelp, FlaskConical, GitCompareArrows, ListTree, MessagesSquare, Monitor, Moon, Sun, Users } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { useHotkeys } from "@/shared/hotkeys";
 import { type Theme, useTheme } from "@/shared/theme";
@@ -44,6 +44,10 @@ export function Shell(): ReactNode {
             <Link to="/p/$experimentId/dashboard" params={{ experimentId }} className="rail-link">
               <ChartColumn size={18} aria-hidden />
               <span>Dashboard</span>
+            </Link>
+            <Link to="/p/$experimentId/errors" params={{ experimentId }} className="rail-link">
+              <CircleAlert size={18} aria-hidden />
+              <span>Errors</span>
             </Link>
             <Link to="/p/$experimentId/versions" params={{ experimentId }} className="rail-link">
               <GitCompareArrows size={18} aria-hidden />

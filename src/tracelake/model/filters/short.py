@@ -6,6 +6,7 @@ and     := unary (["and"] unary)*
 unary   := ("-" | "not") unary | "(" or ")" | "span(" or ")" | term
 term    := field ":" value ("," value)* | "has:" field | keyword | word | '"' text '"'
 value   := [">" | ">=" | "<" | "<="] text | [text] ".." [text] | text with * for anything
+         | "/" regular expression "/"
 
 Every error names the column it is about.
 """
@@ -17,6 +18,7 @@ from typing import Final
 
 from tracelake.model.errors import InvalidFilter
 from tracelake.model.filters.links import with_links
+from tracelake.model.filters.patterns import regular
 from tracelake.model.filters.short_fields import (
     Reads,
     ShortField,
@@ -43,6 +45,7 @@ _MOST_DEPTH: Final = 10
 _NAME: Final = re.compile(r"[A-Za-z_][\w\-/]*(?:\.(?:\"[^\"]+\"|[\w\-./]+))?")
 _WORD: Final = re.compile(r"[^\s()\"]+")
 _VALUE: Final = re.compile(r"[^\s(),]+")
+_REGULAR: Final = re.compile(r"/((?:[^/\\]|\\.)+)/(?=[\s,)]|\Z)", re.DOTALL)
 _OPERATORS: Final = {">=": Op.GE, "<=": Op.LE, ">": Op.GT, "<": Op.LT}
 _STATES: Final = {
     "failed": "ERROR",
@@ -194,6 +197,8 @@ class _Parser:
         if self._peek() == '"':
             exact.append((self._quoted(), column))
             return
+        if self._took_regular(field, nodes):
+            return
         match = _VALUE.match(self._text, self._at)
         if match is None:
             raise InvalidFilter('a value is missing here; an empty one is written ""', column)
@@ -218,6 +223,20 @@ class _Parser:
             nodes.append(self._on(field, Op.ILIKE, like, column))
         else:
             exact.append((told, column))
+
+    def _took_regular(self, field: ShortField, nodes: list[Node]) -> bool:
+        column = self._at + 1
+        match = _REGULAR.match(self._text, self._at)
+        if match is None or field.reads is not Reads.TEXT:
+            return False
+        self._at = match.end()
+        expression = match[1].replace("\\/", "/")
+        try:
+            regular(expression)
+        except ValueError as error:
+            raise InvalidFilter(f"not a regular expression: {error}", column) from error
+        nodes.append(self._on(field, Op.RLIKE, expression, column))
+        return True
 
     def _compared(self, field: ShortField, op: Op, text: str, column: int) -> Node:
         if field.reads in (Reads.TEXT, Reads.STATUS):

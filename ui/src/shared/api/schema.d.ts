@@ -106,6 +106,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/errors/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find Errors
+         * @description Groups of the errors of the traces that match, the most frequent first.
+         */
+        post: operations["find_errors_api_v1_errors_search_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/errors/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Error Status
+         * @description Resolve a group of errors, mute it, or open it again.
+         */
+        put: operations["set_error_status_api_v1_errors_status_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/experiments": {
         parameters: {
             query?: never;
@@ -649,6 +689,13 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** ActivityShape */
+        ActivityShape: {
+            /** Time Ms */
+            time_ms: number;
+            /** Trace Count */
+            trace_count: number;
+        };
         /** Agent */
         Agent: {
             /** Endpoint */
@@ -781,6 +828,81 @@ export interface components {
         EndpointList: {
             /** Endpoints */
             endpoints: components["schemas"]["Endpoint"][];
+        };
+        /** ErrorGroupList */
+        ErrorGroupList: {
+            /** Group Count */
+            group_count: number;
+            /** Groups */
+            groups: components["schemas"]["ErrorGroupShape"][];
+        };
+        /** ErrorGroupShape */
+        ErrorGroupShape: {
+            /** Activity */
+            activity: components["schemas"]["ActivityShape"][];
+            /** First Time Ms */
+            first_time_ms: number;
+            /** Is Back */
+            is_back: boolean;
+            /** Last Time Ms */
+            last_time_ms: number;
+            /** Pattern */
+            pattern: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "open" | "resolved" | "muted";
+            /** Title */
+            title: string;
+            /** Trace Count */
+            trace_count: number;
+            /** User Count */
+            user_count: number;
+        };
+        /** ErrorSearch */
+        ErrorSearch: {
+            /** Bucket Seconds */
+            bucket_seconds?: number | null;
+            /** End Time Ms */
+            end_time_ms?: number | null;
+            /** Experiment Id */
+            experiment_id: string;
+            /** Experiment Ids */
+            experiment_ids?: string[] | null;
+            /** Filter */
+            filter?: string | null;
+            /**
+             * Max Groups
+             * @default 30
+             */
+            max_groups?: number;
+            /** Q */
+            q?: string | null;
+            /** Start Time Ms */
+            start_time_ms?: number | null;
+        };
+        /** ErrorStatus */
+        ErrorStatus: {
+            /** Experiment Id */
+            experiment_id: string;
+            /** Pattern */
+            pattern: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "open" | "resolved" | "muted";
+        };
+        /** ErrorStatusAnswer */
+        ErrorStatusAnswer: {
+            /** Changed Ms */
+            changed_ms: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "open" | "resolved" | "muted";
         };
         /** Expectation */
         Expectation: {
@@ -1626,6 +1748,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Logs"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    find_errors_api_v1_errors_search_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ErrorSearch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorGroupList"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    set_error_status_api_v1_errors_status_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ErrorStatus"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorStatusAnswer"];
                 };
             };
             /** @description Validation Error */

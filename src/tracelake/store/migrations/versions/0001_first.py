@@ -33,6 +33,7 @@ def upgrade() -> None:
     _create_traces()
     _create_index()
     _create_assessments()
+    _create_error_states()
     _create_bookkeeping()
     _create_agents()
     _create_runs()
@@ -188,6 +189,22 @@ def _create_assessments() -> None:
         sa.Column("last_update_time_ms", sa.BigInteger, nullable=False),
     )
     op.create_index("ix_assessments_trace", "assessments", ["trace_key"])
+
+
+def _create_error_states() -> None:
+    op.create_table(
+        "error_states",
+        sa.Column(
+            "experiment_id",
+            Key,
+            sa.ForeignKey("experiments.experiment_id", name="fk_error_states_experiment_id"),
+            nullable=False,
+        ),
+        sa.Column("pattern", sa.Text, nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("changed_ms", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("experiment_id", "pattern", name="pk_error_states"),
+    )
 
 
 def _create_bookkeeping() -> None:
