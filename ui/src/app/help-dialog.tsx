@@ -9,6 +9,7 @@ const KEYS: readonly (readonly [string, readonly (readonly [string, string])[]])
       ["Enter", "open the row"],
       [".", "pause or resume live"],
       ["Alt+click", "filter by what is clicked"],
+      ["Shift+Alt+click", "exclude what is clicked"],
     ],
   ],
   [
@@ -26,6 +27,12 @@ const KEYS: readonly (readonly [string, readonly (readonly [string, string])[]])
   [
     "Everywhere",
     [
+      ["g t", "traces"],
+      ["g s", "sessions"],
+      ["g u", "users"],
+      ["g d", "dashboard"],
+      ["g e", "errors"],
+      ["g v", "versions"],
       ["E", "all experiments"],
       ["?", "this help"],
     ],

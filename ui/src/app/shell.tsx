@@ -7,6 +7,8 @@ import { type Theme, useTheme } from "@/shared/theme";
 import { HelpDialog } from "./help-dialog";
 import "./shell.css";
 
+type Page = "traces" | "sessions" | "users" | "dashboard" | "errors" | "versions";
+
 const THEME_ICONS = { system: Monitor, light: Sun, dark: Moon } satisfies Record<Theme, unknown>;
 
 export function Shell(): ReactNode {
@@ -14,7 +16,19 @@ export function Shell(): ReactNode {
   const [theme, changeTheme] = useTheme();
   const [helpOpen, setHelpOpen] = useState(false);
   const navigate = useNavigate();
-  useHotkeys({ "?": () => setHelpOpen(true), E: () => void navigate({ to: "/" }) });
+  const goTo = (page: Page): void => {
+    if (experimentId !== undefined) void navigate({ to: `/p/$experimentId/${page}`, params: { experimentId } });
+  };
+  useHotkeys({
+    "?": () => setHelpOpen(true),
+    E: () => void navigate({ to: "/" }),
+    "g t": () => goTo("traces"),
+    "g s": () => goTo("sessions"),
+    "g u": () => goTo("users"),
+    "g d": () => goTo("dashboard"),
+    "g e": () => goTo("errors"),
+    "g v": () => goTo("versions"),
+  });
   const ThemeIcon = THEME_ICONS[theme];
 
   return (
