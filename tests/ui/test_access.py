@@ -21,6 +21,8 @@ PAGES = {
     "nothing found": "/p/0/traces?q=user:nobody%20failed",
     "an empty experiment": "/p/{empty}/traces",
     "trace": f"/p/0/t/{public_id(2)}",
+    "its log": f"/p/0/t/{public_id(2)}?view=log",
+    "it raw": f"/p/0/t/{public_id(2)}?view=raw",
     "its chat": f"/p/0/t/{public_id(2)}?tab=chat",
     "sessions": "/p/0/sessions",
     "session": "/p/0/s/s-1",

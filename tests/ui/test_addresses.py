@@ -49,6 +49,14 @@ def selected_span(page: Page, base: str) -> None:
     page.get_by_role("tab", name="Attributes").click()
 
 
+def trace_as_a_log(page: Page, base: str) -> None:
+    page.goto(f"{base}/p/0/traces")
+    page.get_by_test_id("trace-row").first.click()
+    expect(page.get_by_test_id("span-row")).to_have_count(2)
+    page.keyboard.press("l")
+    expect(page.get_by_test_id("log-entry")).to_have_count(2)
+
+
 def one_session(page: Page, base: str) -> None:
     page.goto(f"{base}/p/0/sessions?q=user:user-1")
     page.get_by_test_id("session-row").first.click()
@@ -85,6 +93,7 @@ def narrowed_dashboard(page: Page, base: str) -> None:
         narrowed_traces,
         hidden_facets,
         selected_span,
+        trace_as_a_log,
         one_session,
         sorted_users,
         all_errors,

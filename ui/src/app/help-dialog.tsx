@@ -19,6 +19,7 @@ const KEYS: readonly (readonly [string, readonly (readonly [string, string])[]])
       ["←  →", "fold, unfold"],
       ["n  N", "next, previous failed span"],
       ["z", "zoom to the span, and back"],
+      ["t  l  r", "tree, log, raw"],
       ["+  -", "thumbs up, thumbs down"],
       ["Ctrl+Enter", "send the feedback"],
       ["Esc", "back to the list"],

@@ -10,9 +10,9 @@ import { Time } from "@/shared/components/time";
 import { formatCost, formatCount, formatDuration } from "@/shared/format";
 import { writeTerm } from "@/shared/query/terms";
 
-type Props = { trace: TraceInfo; experimentName: string; onBack: () => void; feedback: ReactNode };
+type Props = { trace: TraceInfo; experimentName: string; onBack: () => void; actions: ReactNode };
 
-export function TraceHeader({ trace, experimentName, onBack, feedback }: Props): ReactNode {
+export function TraceHeader({ trace, experimentName, onBack, actions }: Props): ReactNode {
   const params = { experimentId: trace.experiment_id };
   return (
     <header className="trace-head">
@@ -33,7 +33,7 @@ export function TraceHeader({ trace, experimentName, onBack, feedback }: Props):
         </span>
         <CopyButton text={trace.trace_id} label="Copy the trace id" />
         <span className="spacer" />
-        {feedback}
+        {actions}
       </div>
       <Facts trace={trace} />
     </header>

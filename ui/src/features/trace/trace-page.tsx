@@ -11,6 +11,7 @@ import { useHotkeys } from "@/shared/hotkeys";
 import { useTrace } from "./api/get-trace";
 import { useSpans } from "./api/list-spans";
 import { Feedback } from "./feedback";
+import { LogView, RawView } from "./log/log-view";
 import { SpanDetail } from "./span-detail";
 import { SpanTree } from "./span-tree";
 import { Split } from "./split";
@@ -18,6 +19,8 @@ import { findWindow, type TimeWindow } from "./timeline";
 import { TraceHeader } from "./trace-header";
 import { buildRows, type TreeRow } from "./tree";
 import { useNowNs } from "./use-now";
+import type { TraceSearch } from "./trace-search";
+import { ViewSwitch } from "./view-switch";
 import { useTreeKeys } from "./use-tree-keys";
 import "./trace-page.css";
 
@@ -32,6 +35,9 @@ export default function TracePage(): ReactNode {
   const experimentName = useExperimentName(experimentId);
   useDocumentTitle(trace.data?.name ?? "Trace");
 
+  const { view } = route.useSearch();
+  const changeView = (next: TraceSearch): void =>
+    void navigate({ search: (old) => ({ ...old, ...next }), replace: true });
   const back = (): void => {
     if (canGoBack) router.history.back();
     else void navigate({ to: "/p/$experimentId/traces", params: { experimentId } });
@@ -58,9 +64,18 @@ export default function TracePage(): ReactNode {
         trace={trace.data}
         experimentName={experimentName}
         onBack={back}
-        feedback={<Feedback trace={trace.data} />}
+        actions={
+          <>
+            <ViewSwitch view={view} onChange={(next) => changeView({ view: next })} />
+            <Feedback trace={trace.data} />
+          </>
+        }
       />
-      <Spans key={traceId} trace={trace.data} />
+      {view === undefined && <Spans key={traceId} trace={trace.data} />}
+      {view === "log" && (
+        <LogView trace={trace.data} onSelect={(span) => changeView({ view: undefined, span })} />
+      )}
+      {view === "raw" && <RawView trace={trace.data} />}
     </main>
   );
 }
