@@ -1,6 +1,6 @@
 # The same commands for people and CI. Needs Python 3.11+ and make.
 .PHONY: start test install check api-types bench bench-ingest bench-search bench-peers bench-big-trace \
-	bench-growth bench-delete bench-live bench-client bench-sdk bench-fuzz bench-overload bench-fuzz-filters
+	bench-growth bench-delete bench-live bench-ui bench-client bench-sdk bench-fuzz bench-overload bench-fuzz-filters
 
 # The system's own Python where it has one: it is built with profile-guided optimisation. What version
 # managers build mostly is not, and takes a fifth longer to ingest.
@@ -57,6 +57,9 @@ bench-delete: install  ## acknowledgements while 100,000 traces are deleted
 
 bench-live: install  ## how soon a trace reaches a reader and a live subscriber
 	$(BENCH) live.py $(ARGS)
+
+bench-ui: install  ## how soon a person sees rows, completions and charts over SIZE traces
+	$(BENCH) ui.py --traces $(SIZE) $(ARGS)
 
 bench-client: install  ## the stock client of MLflow against its own server and ours
 	$(BENCH) client.py $(ARGS)
