@@ -69,3 +69,22 @@ describe("values of a field", () => {
     expect(toggleValue("user:a or user:b", "user", "c")).toBe("(user:a or user:b) user:c");
   });
 });
+
+describe("words and patterns", () => {
+  const pattern = String.raw`error:/^Run  failed or \(ok\) "x\/y$/`;
+  it("keep a pattern whole", () => {
+    expect(texts(`user:a ${pattern} failed`)).toEqual(["user:a", pattern, "failed"]);
+    expect(addTerm(pattern, "failed")).toBe(`${pattern} failed`);
+    expect(removeTerm(`${pattern} failed`, "failed")).toBe(pattern);
+    expect(valuesOf(pattern, "error").chosen).toEqual([]);
+    expect(texts("name:/api/x b")).toEqual(["name:/api/x", "b"]);
+  });
+  it("quote a value that would be one", () => expect(writeTerm("name", "/chat/")).toBe('name:"/chat/"'));
+  it("are not taken apart where a word joins them", () => {
+    for (const text of ["failed or user:ann", "not failed", "failed and user:ann"]) {
+      expect(removeTerm(text, "failed")).toBe(text);
+      expect(valuesOf(text, "user").chosen).toEqual([]);
+      expect(toggleValue(text, "user", "b")).toBe(`(${text}) user:b`);
+    }
+  });
+});

@@ -79,7 +79,11 @@ describe("status facet", () => {
     expect(toggleStatus("failed user:a", "failed")).toBe("user:a");
     expect(toggleStatus("user:a", "failed")).toBe("user:a status:failed");
     expect(toggleStatus("status:failed", "ok")).toBe("status:failed,ok");
+    expect(toggleStatus("failed", "ok")).toBe("status:failed,ok");
+    expect(toggleStatus("failed or user:a", "ok")).toBe("(failed or user:a) status:ok");
+    expect(chosenStatuses("not failed")).toEqual([]);
     expect(withoutField("failed status:ok user:a", "status")).toBe("user:a");
+    expect(withoutField("failed or user:a", "status")).toBe("failed or user:a");
   });
 });
 

@@ -136,19 +136,22 @@ class TraceShape(BaseModel):
     assessments: list[AssessmentShape]
 
 
-class Filtered(Request):
+class Filters(Request):
     """What is asked of the traces for which all of this holds."""
 
     q: Text | None = None
     """A filter in the short form, as people type it: `failed user:yara* cost:>0.02`."""
     filter: str | None = None
     """One in the grammar of MLflow."""
-    experiment_ids: list[str] | None = None
 
     @property
     def both(self) -> str:
-        """Both filters as one. Raises InvalidFilter for `q`."""
+        """Both filters as one. Raises InvalidFilter."""
         return with_short(self.filter, self.q)
+
+
+class Filtered(Filters):
+    experiment_ids: list[str] | None = None
 
     @property
     def experiments(self) -> tuple[str, ...] | None:

@@ -1,4 +1,5 @@
 // The addresses that MLflow's clients print, as addresses of this UI.
+import { writeTerm } from "@/shared/query/terms";
 
 const PLACE = /^\/(?:ml\/)?experiments\/(\d+)(?:\/runs\/([0-9a-zA-Z]+))?/;
 const TRACE_KEYS = ["selectedEvaluationId", "selectedTraceId", "traceId"];
@@ -15,5 +16,5 @@ export function fromMlflowLink(pathname: string, search: string, hash: string): 
   const traceId = TRACE_KEYS.map((key) => asked.get(key)).find((value) => value?.startsWith("tr-"));
   if (traceId) return `/p/${experimentId}/t/${traceId}`;
   const traces = `/p/${experimentId}/traces`;
-  return runId ? `${traces}?${new URLSearchParams({ q: `run:${runId}` })}` : traces;
+  return runId ? `${traces}?${new URLSearchParams({ q: writeTerm("run", runId) })}` : traces;
 }

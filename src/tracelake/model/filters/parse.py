@@ -91,12 +91,15 @@ def quoted(value: str) -> str:
 
 
 def with_short(filter: str | None, q: str | None) -> str:
-    """One filter of both forms, which holds where both do. Raises InvalidFilter for `q`."""
+    """One filter of both forms, which holds where both do. Raises InvalidFilter."""
+    long = filter if filter and filter.strip() else ""
     if not q or not q.strip():
-        return filter or ""
-    parse_short(q)  # here, so that an error points into it
+        return long
+    # Each by itself first: an error points into its own text, and neither ends in the other.
+    parse_filter(long)
+    parse_short(q)
     search = f"search({quoted(q)})"
-    return f"({filter}) AND {search}" if filter and filter.strip() else search
+    return f"({long}) AND {search}" if long else search
 
 
 def parse_conjunction(text: str | None, vocabulary: Vocabulary) -> list[Clause]:

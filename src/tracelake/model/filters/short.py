@@ -25,7 +25,14 @@ from tracelake.model.filters.short_fields import (
     is_whole_number,
     resolve,
 )
-from tracelake.model.filters.short_values import containing, pattern, read_number, whole
+from tracelake.model.filters.short_values import (
+    DAY_MS,
+    containing,
+    is_day,
+    pattern,
+    read_number,
+    whole,
+)
 from tracelake.model.filters.tree import (
     EVERYTHING,
     And,
@@ -46,6 +53,7 @@ _NAME: Final = re.compile(r"[A-Za-z_][\w\-/]*(?:\.(?:\"[^\"]+\"|[\w\-./]+))?")
 _WORD: Final = re.compile(r"[^\s()\"]+")
 _VALUE: Final = re.compile(r"[^\s(),]+")
 _REGULAR: Final = re.compile(r"/((?:[^/\\]|\\.)+)/(?=[\s,)]|\Z)", re.DOTALL)
+_NUMBER: Final = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _OPERATORS: Final = {">=": Op.GE, "<=": Op.LE, ">": Op.GT, "<": Op.LT}
 _STATES: Final = {
     "failed": "ERROR",
@@ -195,7 +203,11 @@ class _Parser:
         """One value: what it is equal to is gathered with its column, all else becomes a node."""
         column = self._at + 1
         if self._peek() == '"':
-            exact.append((self._quoted(), column))
+            text = self._quoted()
+            if field.reads is Reads.ASSESSED:
+                nodes.append(self._on(field, Op.EQ, text, column))
+            else:
+                exact.append((text, column))
             return
         if self._took_regular(field, nodes):
             return
@@ -243,18 +255,37 @@ class _Parser:
             raise InvalidFilter(f"{field.name} is text: it is neither more nor less", column)
         if not text:
             raise InvalidFilter("a number is missing here", column)
+        if field.reads is Reads.TIME and is_day(text):
+            return self._of_day(field, op, text, column)
         return self._on(field, op, _number(field, text, column), column)
 
     def _equal(self, field: ShortField, text: str, column: int) -> Node:
         match field.reads:
             case Reads.STATUS:
                 return self._status(field, text, column)
+            case Reads.TIME if is_day(text):
+                return self._of_day(field, Op.EQ, text, column)
             case Reads.NUMBER | Reads.DURATION | Reads.TIME:
                 return self._on(field, Op.EQ, _number(field, text, column), column)
             case Reads.ASSESSED:
                 return self._on(field, Op.EQ, _assessed(text), column)
             case _:
                 return self._on(field, Op.EQ, text, column)
+
+    def _of_day(self, field: ShortField, op: Op, text: str, column: int) -> Node:
+        """A day is all of it, to the last moment."""
+        begins = whole(read_number(text, field.reads, column), column)
+        ends = begins + DAY_MS
+        match op:
+            case Op.EQ:
+                first, last = (Op.GE, begins), (Op.LT, ends)
+                return And(tuple(self._on(field, sign, at, column) for sign, at in (first, last)))
+            case Op.LE:
+                return self._on(field, Op.LT, ends, column)
+            case Op.GT:
+                return self._on(field, Op.GE, ends, column)
+            case _:
+                return self._on(field, op, begins, column)
 
     def _status(self, field: ShortField, text: str, column: int) -> Node:
         word = text.lower()
@@ -275,7 +306,7 @@ class _Parser:
         match word.lower(), self._in_span:
             case "failed", False:
                 return self._status(resolve("status", column, in_span=False), word, column)
-            case (("error" | "errors"), False):
+            case ("errors", False):
                 return self._with_errors(column)
             case (("ok" | "running"), False):
                 return self._status(resolve("status", column, in_span=False), word, column)
@@ -364,11 +395,9 @@ def _number(field: ShortField, text: str, column: int) -> int | float:
 
 def _assessed(text: str) -> str | int | float:
     """As the grammar reads it: a bare number is one, and so true and false."""
-    try:
-        number = float(text)
-    except ValueError:
-        return text.lower() if text.lower() in ("true", "false") else text
-    return int(number) if number.is_integer() and "." not in text else number
+    if _NUMBER.fullmatch(text):
+        return float(text) if "." in text else int(text)
+    return text.lower() if text.lower() in ("true", "false") else text
 
 
 def _opposite(node: Node, column: int) -> Node:

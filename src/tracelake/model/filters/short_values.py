@@ -12,6 +12,8 @@ _NUMBER: Final = re.compile(
     r"\$?(?P<number>-?\d+(?:\.\d+)?|-?\.\d+)(?P<unit>[a-zµ]*)", re.IGNORECASE
 )
 _DURATION_MS: Final = {"us": 0.001, "µs": 0.001, "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
+DAY_MS: Final = 86_400_000
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FACTORS: Final = {"": 1, "k": 1000, "m": 1_000_000}
 _WILDCARD: Final = re.compile(r"([%_\\])")
 
@@ -27,6 +29,11 @@ def read_number(text: str, reads: Reads, column: int) -> float:
             return _time_ms(text, column)
         case _:
             return _with_unit(text, _FACTORS, "a number, as 0.02, 4k or 1.5m", column)
+
+
+def is_day(text: str) -> bool:
+    """Whether a time is a day without an hour."""
+    return _DAY.fullmatch(text) is not None
 
 
 def whole(number: float, column: int) -> int:

@@ -38,7 +38,10 @@ export default function DashboardPage(): ReactNode {
     [navigate],
   );
   const onBrush = useCallback((from: number, until: number) => change({ range: writeRange(from, until) }), [change]);
-  const refresh = (): void => void cache.invalidateQueries({ queryKey: ["dashboard-frame"] });
+  const refresh = (): void => {
+    void cache.invalidateQueries({ queryKey: ["dashboard"] });
+    void cache.invalidateQueries({ queryKey: ["facets"] });
+  };
   useHotkeys({ "/": () => input.current?.select() });
   const refused = frame.error instanceof ApiError && frame.error.status === 400 ? frame.error : null;
 

@@ -12,7 +12,7 @@ export type Frame = { body: ScopeBody; buckets: Buckets };
 
 export function frameQuery(scope: Scope) {
   return queryOptions({
-    queryKey: ["dashboard-frame", scope],
+    queryKey: ["dashboard", "frame", scope],
     queryFn: async ({ signal }): Promise<Frame | null> => {
       const body = scopeBody(scope);
       if (body.start_time_ms !== undefined) {
@@ -31,7 +31,7 @@ export function frameQuery(scope: Scope) {
 
 export function chartQuery(chart: Chart, frame: Frame) {
   return queryOptions({
-    queryKey: ["dashboard-chart", chart.id, frame],
+    queryKey: ["dashboard", "chart", chart.id, frame],
     queryFn: async ({ signal }): Promise<Series[]> => {
       const bucketSeconds = frame.buckets.sizeMs / 1000;
       const answers = await Promise.all(
@@ -46,6 +46,6 @@ export function chartQuery(chart: Chart, frame: Frame) {
       return chart.series(answers, frame.buckets);
     },
     placeholderData: keepPreviousData,
-    staleTime: Number.POSITIVE_INFINITY,
+    staleTime: STALE_MS,
   });
 }

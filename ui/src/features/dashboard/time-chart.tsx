@@ -31,7 +31,7 @@ export function TimeChart({ title, times, sizeMs, series, unit, kind, onHover, o
     const target = box.current;
     if (!target || width === 0) return;
     const plot = new uPlot(
-      writeOptions(width, series, unit, kind, sizeMs, handlers.current),
+      writeOptions(width, series, unit, kind, sizeMs, handlers),
       writeData(times, series, kind),
       target,
     );
@@ -48,7 +48,7 @@ function writeOptions(
   unit: Unit,
   kind: Props["kind"],
   sizeMs: number,
-  handlers: Handlers,
+  handlers: RefObject<Handlers>,
 ): uPlot.Options {
   const grid = { stroke: readColor("--border"), width: 1 };
   const axis = { stroke: readColor("--text-3"), grid, ticks: { show: false }, font: "11px system-ui, sans-serif" };
@@ -57,7 +57,7 @@ function writeOptions(
     height: HEIGHT,
     padding: [6, 26, 0, 0],
     legend: { show: false },
-    cursor: { sync: { key: CROSSHAIR }, drag: { x: true, y: false, setScale: false }, points: { show: kind === "lines" } },
+    cursor: { sync: { key: CROSSHAIR, filters: { sub: isMove } }, drag: { x: true, y: false, setScale: false }, points: { show: kind === "lines" } },
     scales: { x: { time: true, range: (_plot, from, until) => [from, until + sizeMs / 1000] }, y: { range: (_plot, _least, most) => [0, most > 0 ? most * 1.08 : 1] } },
     axes: [
       { ...axis, size: 24, space: 84, values: (_plot, splits) => splits.map((at) => formatTick(at * 1000, sizeMs)) },
@@ -65,17 +65,22 @@ function writeOptions(
     ],
     series: [{}, ...series.map((one) => writeSeries(one, kind))],
     hooks: {
-      setCursor: [(plot) => handlers.onHover(plot.cursor.idx ?? null)],
+      setCursor: [(plot) => handlers.current.onHover(plot.cursor.idx ?? null)],
       setSelect: [
         (plot) => {
           if (plot.select.width < 4) return;
           const from = plot.posToVal(plot.select.left, "x") * 1000;
           const until = plot.posToVal(plot.select.left + plot.select.width, "x") * 1000;
-          handlers.onBrush(Math.floor(from / sizeMs) * sizeMs, Math.ceil(until / sizeMs) * sizeMs);
+          handlers.current.onBrush(Math.floor(from / sizeMs) * sizeMs, Math.ceil(until / sizeMs) * sizeMs);
         },
       ],
     },
   };
+}
+
+/** The other charts follow the crosshair; a drag is told by the one it was made in. */
+function isMove(type: string): boolean {
+  return type !== "mousedown" && type !== "mouseup";
 }
 
 function writeSeries({ label, color }: Series, kind: Props["kind"]): uPlot.Series {

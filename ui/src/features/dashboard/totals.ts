@@ -18,7 +18,7 @@ export type Totals = {
 
 export function totalsQuery(body: ScopeBody) {
   return queryOptions({
-    queryKey: ["dashboard-totals", body],
+    queryKey: ["dashboard", "totals", body],
     queryFn: async ({ signal }): Promise<Totals> => {
       const one = async (metric: string, ...aggregations: string[]): Promise<Record<string, number>> =>
         (await queryMetric(body, { metric, aggregations }, signal))[0]?.values ?? {};
@@ -44,7 +44,7 @@ export function totalsQuery(body: ScopeBody) {
       };
     },
     placeholderData: keepPreviousData,
-    staleTime: Number.POSITIVE_INFINITY,
+    staleTime: 10_000,
   });
 }
 
@@ -60,7 +60,7 @@ const MEASURES = [
 /** The models or the tools of the traces, the one in most of them first. */
 export function rankQuery(body: ScopeBody, dimension: "model" | "tool") {
   return queryOptions({
-    queryKey: ["dashboard-rank", body, dimension],
+    queryKey: ["dashboard", "rank", body, dimension],
     queryFn: async ({ signal }): Promise<RankRow[]> => {
       const asked = { ...body, measures: MEASURES, dimensions: [dimension], max_groups: 13 };
       const { groups } = await unwrap(api.POST("/api/v1/traces/groups", { body: asked, signal }));
@@ -71,6 +71,6 @@ export function rankQuery(body: ScopeBody, dimension: "model" | "tool") {
       });
     },
     placeholderData: keepPreviousData,
-    staleTime: Number.POSITIVE_INFINITY,
+    staleTime: 10_000,
   });
 }

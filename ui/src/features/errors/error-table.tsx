@@ -8,7 +8,7 @@ import type { Buckets } from "@/shared/query/buckets";
 import type { Scope } from "@/shared/query/scope";
 import { ToTraces } from "@/shared/query/to-traces";
 import { type ErrorGroup, type ErrorStatus, setErrorStatus } from "./errors-query";
-import { termOf } from "./shown";
+import { termOf } from "./term";
 
 type Props = { groups: readonly ErrorGroup[]; buckets: Buckets | null; scope: Scope };
 

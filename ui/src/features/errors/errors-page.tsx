@@ -16,7 +16,6 @@ import type { Scope } from "@/shared/query/scope";
 import { ErrorTable } from "./error-table";
 import { errorsQuery } from "./errors-query";
 import { ERROR_VIEWS, type ErrorsSearch, type ErrorView } from "./errors-search";
-import { withStatus } from "./shown";
 import "./errors.css";
 
 const route = getRouteApi("/p/$experimentId/errors");
@@ -29,9 +28,10 @@ export default function ErrorsPage(): ReactNode {
   const name = useExperimentName(experimentId);
   useDocumentTitle(`${name} errors`);
   const scope = useMemo<Scope>(() => ({ experimentId, q, range }), [experimentId, q, range]);
-  const errors = useQuery(errorsQuery(scope));
+  const errors = useQuery(errorsQuery(scope, show === "all" ? null : show));
   const groups = errors.data?.groups ?? [];
-  const shown = withStatus(groups, show);
+  const counts = errors.data?.counts;
+  const all = counts ? counts.open + counts.resolved + counts.muted : 0;
   const input = useRef<HTMLInputElement>(null);
   useHotkeys({ "/": () => input.current?.select() });
   const change = (next: ErrorsSearch): void => void navigate({ search: (old) => ({ ...old, ...next }) });
@@ -60,7 +60,7 @@ export default function ErrorsPage(): ReactNode {
               onClick={() => change({ show: view === "open" ? undefined : view })}
             >
               {LABELS[view]}
-              <span className="errors-count">{formatCount(withStatus(groups, view).length)}</span>
+              <span className="errors-count">{counts && formatCount(view === "all" ? all : counts[view])}</span>
             </button>
           ))}
         </div>
@@ -70,16 +70,16 @@ export default function ErrorsPage(): ReactNode {
         {errors.isError && !refused && groups.length === 0 && (
           <ErrorState error={errors.error} onRetry={() => void errors.refetch()} />
         )}
-        {errors.isSuccess && shown.length === 0 && (
-          <EmptyState icon={<CircleCheckBig size={28} aria-hidden />} title={groups.length > 0 ? `Nothing here` : "No error"}>
+        {errors.isSuccess && groups.length === 0 && (
+          <EmptyState icon={<CircleCheckBig size={28} aria-hidden />} title={all > 0 ? "Nothing here" : "No error"}>
             <p>
-              {groups.length > 0
+              {all > 0
                 ? "Errors of another status are behind the buttons above."
                 : "No span of these traces failed."}
             </p>
           </EmptyState>
         )}
-        {shown.length > 0 && <ErrorTable groups={shown} buckets={errors.data?.buckets ?? null} scope={scope} />}
+        {groups.length > 0 && <ErrorTable groups={groups} buckets={errors.data?.buckets ?? null} scope={scope} />}
         {hidden > 0 && <p className="table-cut">{formatCount(hidden)} rarer errors are not shown; a filter shows them.</p>}
       </div>
     </main>

@@ -10,21 +10,28 @@ const BARS = 24;
 
 export type ErrorGroup = components["schemas"]["ErrorGroupShape"];
 export type ErrorStatus = ErrorGroup["status"];
-export type ErrorPage = { groups: ErrorGroup[]; count: number; buckets: Buckets | null };
+export type ErrorPage = {
+  groups: ErrorGroup[];
+  /** Of all that have the status, told or not. */
+  count: number;
+  counts: components["schemas"]["StatusCounts"];
+  buckets: Buckets | null;
+};
 
-export function errorsQuery(scope: Scope) {
+export function errorsQuery(scope: Scope, status: ErrorStatus | null) {
   return queryOptions({
-    queryKey: ["errors", scope],
+    queryKey: ["errors", scope, status],
     queryFn: async ({ signal }): Promise<ErrorPage> => {
       const { experiment_ids: _all, ...body } = scopeBody(scope);
       const buckets = await findBuckets(scope, signal);
       const asked = {
         ...body,
         experiment_id: scope.experimentId,
+        ...(status ? { status } : {}),
         ...(buckets ? { bucket_seconds: buckets.sizeMs / 1000 } : {}),
       };
       const page = await unwrap(api.POST("/api/v1/errors/search", { body: asked, signal }));
-      return { groups: page.groups, count: page.group_count, buckets };
+      return { groups: page.groups, count: page.group_count, counts: page.status_counts, buckets };
     },
     placeholderData: keepPreviousData,
     staleTime: 10_000,

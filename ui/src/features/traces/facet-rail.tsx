@@ -96,9 +96,9 @@ function FieldFacet({ of, facet, q, onChange }: FieldProps): ReactNode {
           onClick={(event) => (excluded.includes(value) ? onChange(excludeValue(q, of.field, value)) : onClick(event, value))}
         />
       ))}
-      {values.length > SHOWN && (
+      {(all || values.length > shown.length) && values.length > SHOWN && (
         <button type="button" className="facet-more" onClick={() => setAll(!all)}>
-          {all ? "Fewer" : `${formatCount(Math.min(facet?.value_count ?? 0, 20) - SHOWN)} more`}
+          {all ? "Fewer" : `${formatCount(values.length - shown.length)} more`}
         </button>
       )}
     </FacetGroup>

@@ -27,8 +27,9 @@ export function TraceHistogram({ scope, live, onRange }: Props): ReactNode {
     return Math.min(Math.max(at, 0), bars.length - 1);
   };
   const onUp = (event: PointerEvent<HTMLElement>): void => {
+    if (!brush) return;
     const to = barAt(event);
-    const [first, last] = brush && brush.from < to ? [brush.from, to] : [to, brush?.from ?? to];
+    const [first, last] = brush.from < to ? [brush.from, to] : [to, brush.from];
     setBrush(null);
     const from = bars[first];
     const until = bars[last];
@@ -43,7 +44,7 @@ export function TraceHistogram({ scope, live, onRange }: Props): ReactNode {
         aria-hidden
         data-testid="histogram"
         onPointerDown={(event) => {
-          if (bars.length === 0) return;
+          if (bars.length === 0 || event.button !== 0) return;
           event.currentTarget.setPointerCapture(event.pointerId);
           const at = barAt(event);
           setBrush({ from: at, to: at });
@@ -129,8 +130,9 @@ function isWithin(at: number, brush: { from: number; to: number } | null): boole
 
 function formatMoment(ms: number, sizeMs: number): string {
   const time = new Date(ms);
+  // Days, and what is longer, begin at midnight of UTC.
+  if (sizeMs >= 86_400_000) return time.toLocaleDateString("en", { dateStyle: "medium", timeZone: "UTC" });
   const day = time.toLocaleDateString("en", { month: "short", day: "numeric" });
-  if (sizeMs >= 86_400_000) return `${day} ${time.getFullYear()}`;
   const seconds = sizeMs < 60_000 ? { second: "2-digit" as const } : {};
   const clock = time.toLocaleTimeString("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...seconds });
   return `${day} ${clock}`;

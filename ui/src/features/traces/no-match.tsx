@@ -7,7 +7,7 @@ import { EmptyState } from "@/shared/components/states";
 import { plural } from "@/shared/format";
 import { type Scope, scopeBody } from "@/shared/query/scope";
 import type { ScopeSearch } from "@/shared/query/scope-search";
-import { hasOr, splitTerms } from "@/shared/query/terms";
+import { isPlain, splitTerms } from "@/shared/query/terms";
 
 const MOST_WAYS = 6;
 
@@ -31,7 +31,12 @@ export function NoMatch({ scope, onChange }: { scope: Scope; onChange: (next: Sc
           return (
             <button key={label} type="button" className="button" onClick={() => onChange(next)}>
               {label}
-              {found && <span className="no-match-count">{plural(found.count, "trace")}</span>}
+              {found && (
+                <span className="no-match-count">
+                  {found.is_exact ? "" : "up to "}
+                  {plural(found.count, "trace")}
+                </span>
+              )}
             </button>
           );
         })}
@@ -44,7 +49,7 @@ export function NoMatch({ scope, onChange }: { scope: Scope; onChange: (next: Sc
 export function waysOut({ q = "", range }: Pick<Scope, "q" | "range">): Way[] {
   const terms = splitTerms(q);
   const ways: Way[] = [];
-  if (terms.length > 1 && !hasOr(terms)) {
+  if (terms.length > 1 && isPlain(terms)) {
     for (const term of terms.slice(0, MOST_WAYS)) {
       const rest = terms.filter((each) => each !== term).map(({ text }) => text);
       ways.push({ label: `Without ${shorten(term.text)}`, next: { q: rest.join(" ") } });

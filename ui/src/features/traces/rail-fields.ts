@@ -1,5 +1,5 @@
 // The fields of the rail: how a filter names each, and which facet lists its values.
-import { splitTerms, valuesOf, writeField } from "@/shared/query/terms";
+import { isPlain, splitTerms, valuesOf, writeField } from "@/shared/query/terms";
 
 export type RailField = { title: string; field: string; facet: string };
 
@@ -17,8 +17,9 @@ export function chosenIn(q: string, field: string): { chosen: string[]; excluded
   return valuesOf(q, field);
 }
 
-/** The filter without what it says of a field. */
+/** The filter without what it says of a field; the same where that cannot be told. */
 export function withoutField(q: string, field: string): string {
+  if (!isPlain(splitTerms(q))) return q;
   const start = `${writeField(field)}:`;
   const keywords = field === "status" ? ["failed", "errors", "ok", "running"] : [];
   return splitTerms(q)

@@ -1,6 +1,7 @@
 // Failed, with errors, fine, running: two facets of the server as the four words of a filter.
 import type { Facet } from "@/shared/query/facets";
-import { removeTerm, splitTerms, toggleValue, valuesOf } from "@/shared/query/terms";
+import { addTerm, isPlain, splitTerms, valuesOf } from "@/shared/query/terms";
+import { withoutField } from "./rail-fields";
 
 export const STATUS_FACETS = ["status", "span.status"] as const;
 
@@ -26,11 +27,17 @@ export function readStatuses(facets: readonly Facet[] | undefined): StatusCount[
 
 /** Chosen by a word of their own or as a value of `status`. */
 export function chosenStatuses(q: string): string[] {
-  const alone = new Set(splitTerms(q).map(({ text }) => text.toLowerCase()));
+  const terms = splitTerms(q);
+  if (!isPlain(terms)) return [];
+  const alone = new Set(terms.map(({ text }) => text.toLowerCase()));
   return [...valuesOf(q, "status").chosen, ...WORDS.filter((word) => alone.has(word))];
 }
 
+/** The statuses that are chosen stand in one term: two words alone would have to hold both. */
 export function toggleStatus(q: string, word: StatusWord): string {
-  const alone = splitTerms(q).find(({ text }) => text.toLowerCase() === word);
-  return alone ? removeTerm(q, alone.text) : toggleValue(q, "status", word);
+  if (!isPlain(splitTerms(q))) return addTerm(q, `status:${word}`);
+  const chosen = chosenStatuses(q);
+  const next = chosen.includes(word) ? chosen.filter((each) => each !== word) : [...chosen, word];
+  const rest = withoutField(q, "status");
+  return next.length > 0 ? addTerm(rest, `status:${next.join(",")}`) : rest;
 }

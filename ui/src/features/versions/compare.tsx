@@ -15,7 +15,8 @@ export function Compare({ a, b }: { a: Scope; b: Scope }): ReactNode {
   const right = useQuery(sideQuery(b));
   const error = left.error ?? right.error;
   if (error) return <ErrorState error={error} />;
-  if (!left.data || !right.data) return <p className="versions-note">Measuring both …</p>;
+  const isOld = left.isPlaceholderData || right.isPlaceholderData;
+  if (!left.data || !right.data || isOld) return <p className="versions-note">Measuring both …</p>;
   return (
     <table className="table compare" data-testid="compare">
       <thead>

@@ -835,6 +835,7 @@ export interface components {
             group_count: number;
             /** Groups */
             groups: components["schemas"]["ErrorGroupShape"][];
+            status_counts: components["schemas"]["StatusCounts"];
         };
         /** ErrorGroupShape */
         ErrorGroupShape: {
@@ -868,8 +869,6 @@ export interface components {
             end_time_ms?: number | null;
             /** Experiment Id */
             experiment_id: string;
-            /** Experiment Ids */
-            experiment_ids?: string[] | null;
             /** Filter */
             filter?: string | null;
             /**
@@ -881,6 +880,8 @@ export interface components {
             q?: string | null;
             /** Start Time Ms */
             start_time_ms?: number | null;
+            /** Status */
+            status?: ("open" | "resolved" | "muted") | null;
         };
         /** ErrorStatus */
         ErrorStatus: {
@@ -1382,6 +1383,15 @@ export interface components {
             tool: string | null;
             /** Trace Id */
             trace_id: string;
+        };
+        /** StatusCounts */
+        StatusCounts: {
+            /** Muted */
+            muted: number;
+            /** Open */
+            open: number;
+            /** Resolved */
+            resolved: number;
         };
         /** SyncAnswer */
         SyncAnswer: {

@@ -1,4 +1,4 @@
-// The one line in which a list is asked for. Enter applies; a refused text never clears the list.
+// The one line in which a list is asked for. Enter applies; of a text that is refused it shows where.
 import { CornerDownLeft, LoaderCircle, Search, X } from "lucide-react";
 import { type KeyboardEvent, type ReactNode, type RefObject, useId, useState } from "react";
 import type { ApiError } from "@/shared/api/client";

@@ -3,7 +3,8 @@
 
 export type Term = { text: string; from: number; to: number };
 
-const PLAIN_VALUE = /^[^\s(),"*<>=][^\s(),"*]*$/;
+const PLAIN_VALUE = /^[^\s(),"*<>=/][^\s(),"*]*$/;
+const REGULAR = /\/(?:[^/\\]|\\.)+\/(?=[\s,)]|$)/sy;
 const PLAIN_KEY = /^[\w./-]+$/;
 
 /** The terms at the top of a filter, in parentheses whole. Never fails: what is not closed is one. */
@@ -25,8 +26,8 @@ export function writeTerm(field: string, value: string): string {
 }
 
 export function writeValue(value: string): string {
-  const isPlain = PLAIN_VALUE.test(value) && !value.includes("..");
-  return isPlain ? value : `"${value.replaceAll('"', '""')}"`;
+  const isBare = PLAIN_VALUE.test(value) && !value.includes("..");
+  return isBare ? value : `"${value.replaceAll('"', '""')}"`;
 }
 
 /** `tag.env`; a key with odd characters stands in quotes. */
@@ -40,11 +41,13 @@ export function writeField(field: string): string {
 export function addTerm(text: string, term: string): string {
   const terms = splitTerms(text);
   if (terms.some((known) => known.text === term)) return text;
-  const before = hasOr(terms) ? `(${text.trim()})` : text.trim();
+  const before = isPlain(terms) ? text.trim() : `(${text.trim()})`;
   return before ? `${before} ${term}` : term;
 }
 
+/** The filter without a term; the same where words join its terms otherwise than by all of them. */
 export function removeTerm(text: string, term: string): string {
+  if (!isPlain(splitTerms(text))) return text;
   const kept = splitTerms(text).filter((known) => known.text !== term);
   return kept.map((known) => known.text).join(" ");
 }
@@ -53,7 +56,7 @@ export function removeTerm(text: string, term: string): string {
 export function valuesOf(text: string, field: string): { chosen: string[]; excluded: string[] } {
   const chosen: string[] = [];
   const excluded: string[] = [];
-  if (hasOr(splitTerms(text))) return { chosen, excluded };
+  if (!isPlain(splitTerms(text))) return { chosen, excluded };
   for (const term of splitTerms(text)) {
     const isExcluded = term.text.startsWith("-");
     const values = readValues(isExcluded ? term.text.slice(1) : term.text, field);
@@ -79,8 +82,7 @@ export function excludeValue(text: string, field: string, value: string): string
 
 function change(text: string, field: string, sign: string, next: (values: string[]) => string[]): string {
   const terms = splitTerms(text);
-  const isOr = hasOr(terms);
-  const own = isOr ? undefined : terms.find((term) => readTerm(term.text, sign, field));
+  const own = !isPlain(terms) ? undefined : terms.find((term) => readTerm(term.text, sign, field));
   const values = next(own ? (readTerm(own.text, sign, field) ?? []) : []);
   const written = values.length > 0 ? `${sign}${writeField(field)}:${values.map(writeValue).join(",")}` : "";
   if (own) {
@@ -122,8 +124,9 @@ function readValue(term: string, from: number): [string | null, number] {
   return [PLAIN_VALUE.test(value) && !value.includes("..") ? value : null, end];
 }
 
-export function hasOr(terms: readonly Term[]): boolean {
-  return terms.some((term) => /^or$/i.test(term.text));
+/** Whether all of the terms must hold, and no word between them says otherwise. */
+export function isPlain(terms: readonly Term[]): boolean {
+  return !terms.some((term) => /^(or|and|not)$/i.test(term.text));
 }
 
 function endOfTerm(text: string, from: number): number {
@@ -134,6 +137,14 @@ function endOfTerm(text: string, from: number): number {
     if (char === '"') {
       at = endOfQuote(text, at);
       continue;
+    }
+    if (char === "/" && /[:,]/.test(text[at - 1] ?? "")) {
+      REGULAR.lastIndex = at;
+      const regular = REGULAR.exec(text);
+      if (regular) {
+        at += regular[0].length;
+        continue;
+      }
     }
     if (char === "(") depth++;
     if (char === ")") depth--;

@@ -1,4 +1,4 @@
-import { infiniteQueryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, keepPreviousData } from "@tanstack/react-query";
 import { api, unwrap } from "@/shared/api/client";
 import type { Span, TraceInfo } from "@/shared/api/types";
 
@@ -8,8 +8,11 @@ export type WholeSpans = { spans: Span[]; next_page_token: string | null };
 
 /** Spans with what they carry, by their start, page after page; again when the trace has changed. */
 export function wholeSpansQuery(trace: TraceInfo) {
+  const { span_count: count, error_count: errors, state, execution_duration_ms: ms } = trace;
   return infiniteQueryOptions({
-    queryKey: ["whole-spans", trace.trace_id, trace.span_count, trace.state],
+    queryKey: ["whole-spans", trace.trace_id, `${count} ${errors} ${state} ${ms}`],
+    // The pages of the version before stay until those of the new one are here.
+    placeholderData: keepPreviousData,
     initialPageParam: null as string | null,
     queryFn: async ({ pageParam, signal }): Promise<WholeSpans> => {
       const query = { max_results: PAGE_SPANS, ...(pageParam ? { page_token: pageParam } : {}) };

@@ -60,7 +60,7 @@ function Entry({ entry, onSelect }: { entry: LogEntry; onSelect: (spanId: string
   );
 }
 
-/** All of it as JSON, as the server tells it. */
+/** All of it as JSON. What a browser reads as a number loses digits past 2^53; the links have them all. */
 export function RawView({ trace }: { trace: TraceInfo }): ReactNode {
   const list = useInfiniteQuery(wholeSpansQuery(trace));
   const spans: Span[] = list.data?.pages.flatMap((page) => page.spans) ?? [];
@@ -77,6 +77,7 @@ export function RawView({ trace }: { trace: TraceInfo }): ReactNode {
         <a href={`/api/v1/traces/${trace.trace_id}/spans?max_results=1000`} target="_blank" rel="noreferrer">
           Spans
         </a>
+        <span className="log-took">as the server tells them, to the last digit</span>
         {list.hasNextPage && (
           <button type="button" className="button small" onClick={() => void list.fetchNextPage()}>
             {formatCount(spans.length)} of {formatCount(trace.span_count)} spans are shown; more
