@@ -7,7 +7,17 @@ import { type Theme, useTheme } from "@/shared/theme";
 import { HelpDialog } from "./help-dialog";
 import "./shell.css";
 
-type Page = "traces" | "sessions" | "users" | "dashboard" | "errors" | "versions";
+/** The pages of an experiment, each with the second of its keys. */
+const PAGES = [
+  { page: "traces", label: "Traces", key: "t", icon: ListTree },
+  { page: "sessions", label: "Sessions", key: "s", icon: MessagesSquare },
+  { page: "users", label: "Users", key: "u", icon: Users },
+  { page: "dashboard", label: "Dashboard", key: "d", icon: ChartColumn },
+  { page: "errors", label: "Errors", key: "e", icon: CircleAlert },
+  { page: "versions", label: "Versions", key: "v", icon: GitCompareArrows },
+] as const;
+
+type Page = (typeof PAGES)[number]["page"];
 
 const THEME_ICONS = { system: Monitor, light: Sun, dark: Moon } satisfies Record<Theme, unknown>;
 
@@ -22,12 +32,7 @@ export function Shell(): ReactNode {
   useHotkeys({
     "?": () => setHelpOpen(true),
     E: () => void navigate({ to: "/" }),
-    "g t": () => goTo("traces"),
-    "g s": () => goTo("sessions"),
-    "g u": () => goTo("users"),
-    "g d": () => goTo("dashboard"),
-    "g e": () => goTo("errors"),
-    "g v": () => goTo("versions"),
+    ...Object.fromEntries(PAGES.map(({ page, key }) => [`g ${key}`, () => goTo(page)])),
   });
   const ThemeIcon = THEME_ICONS[theme];
 
@@ -41,34 +46,13 @@ export function Shell(): ReactNode {
           <FlaskConical size={18} aria-hidden />
           <span>Experiments</span>
         </Link>
-        {experimentId !== undefined && (
-          <>
-            <Link to="/p/$experimentId/traces" params={{ experimentId }} className="rail-link">
-              <ListTree size={18} aria-hidden />
-              <span>Traces</span>
+        {experimentId !== undefined &&
+          PAGES.map(({ page, label, icon: Icon }) => (
+            <Link key={page} to={`/p/$experimentId/${page}`} params={{ experimentId }} className="rail-link">
+              <Icon size={18} aria-hidden />
+              <span>{label}</span>
             </Link>
-            <Link to="/p/$experimentId/sessions" params={{ experimentId }} className="rail-link">
-              <MessagesSquare size={18} aria-hidden />
-              <span>Sessions</span>
-            </Link>
-            <Link to="/p/$experimentId/users" params={{ experimentId }} className="rail-link">
-              <Users size={18} aria-hidden />
-              <span>Users</span>
-            </Link>
-            <Link to="/p/$experimentId/dashboard" params={{ experimentId }} className="rail-link">
-              <ChartColumn size={18} aria-hidden />
-              <span>Dashboard</span>
-            </Link>
-            <Link to="/p/$experimentId/errors" params={{ experimentId }} className="rail-link">
-              <CircleAlert size={18} aria-hidden />
-              <span>Errors</span>
-            </Link>
-            <Link to="/p/$experimentId/versions" params={{ experimentId }} className="rail-link">
-              <GitCompareArrows size={18} aria-hidden />
-              <span>Versions</span>
-            </Link>
-          </>
-        )}
+          ))}
         <span className="rail-gap" />
         <button
           type="button"
